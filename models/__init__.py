@@ -1,0 +1,1 @@
+"""What is stored, as peewee models, and the transactions on it."""

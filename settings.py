@@ -1,0 +1,146 @@
+"""Settings: everything that can be set, read from the environment once, at start.
+
+Each knob is a field of `Settings`; the comment above it is its documentation, and the README's table says the same.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+PREFIX = "BUILD_ADMIN_"
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message is one sentence that names it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the service runs with. `Settings.from_environment` is how a process makes one."""
+
+    # BUILD_ADMIN_DATA: the folder that holds builds.sqlite3 and signing.key; made if it is not there.
+    data: Path = Path("data")
+
+    # BUILD_ADMIN_DATABASE_URL: postgresql://user:password@host:port/name, or empty for the SQLite file in the data folder.
+    database_url: str = field(default="", repr=False)
+
+    # BUILD_ADMIN_SIGNING_KEY: the key that tokens are signed with (HS256), at least 32 bytes; empty to use the file.
+    signing_key: str = field(default="", repr=False)
+
+    # BUILD_ADMIN_SIGNING_KEY_FILE: the file with that key; empty for signing.key in the data folder, made at first start.
+    signing_key_file: Path | None = None
+
+    # BUILD_ADMIN_PREVIOUS_SIGNING_KEY: a second key whose tokens are accepted too, while the key is being changed.
+    previous_signing_key: str = field(default="", repr=False)
+
+    # BUILD_ADMIN_LISTEN: host:port to serve on; [::1]:8080 for IPv6, port 0 for any free one.
+    host: str = "127.0.0.1"
+    port: int = 8080
+
+    # BUILD_ADMIN_THREADS: how many requests are worked on at once.
+    threads: int = 8
+
+    # BUILD_ADMIN_TRUSTED_PROXY: the address of a reverse proxy whose X-Forwarded-For is believed; empty to believe none.
+    trusted_proxy: str = ""
+
+    # BUILD_ADMIN_LOG_FORMAT: text for people, json for machines.
+    log_format: Literal["text", "json"] = "text"
+
+    # BUILD_ADMIN_LOG_LEVEL: the least severe level that is logged.
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    # BUILD_ADMIN_GRACE: seconds that a stop waits for the requests that it has accepted.
+    grace: int = 10
+
+    # BUILD_ADMIN_CONNECTIONS: how many connections are open at once; further ones wait in the system's backlog.
+    connections: int = 100
+
+    # BUILD_ADMIN_IDLE_TIMEOUT: seconds after which a connection that asks nothing is closed.
+    idle_timeout: int = 120
+
+    # BUILD_ADMIN_REQUEST_TIMEOUT: seconds within which a request must have arrived whole, first byte to last.
+    request_timeout: int = 30
+
+    # BUILD_ADMIN_MAX_HEADER: bytes that the request line and the headers may have together.
+    max_header: int = 32 * 1024
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the settings from environment variables that begin with `BUILD_ADMIN_`.
+
+        Raises SettingsError for a value that does not parse, and for a name that no setting has: a mistyped name
+        must not leave a default in force unnoticed. Names that begin with `BUILD_ADMIN_TEST_` are left alone.
+        """
+        given = {
+            name: value.strip()
+            for name, value in environ.items()
+            if name.startswith(PREFIX) and not name.startswith(PREFIX + "TEST_")
+        }
+        values: dict[str, object] = {}
+        for name, value in given.items():
+            parse = _PARSERS.get(name)
+            if parse is None:
+                raise SettingsError(f"{name} is not a setting; known are {', '.join(sorted(_PARSERS))}.")
+            if value:
+                try:
+                    values |= parse(value)
+                except ValueError as error:
+                    raise SettingsError(f"{name} {error}.") from None
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def _parsers() -> "dict[str, _Parser]":
+    def whole(name: str, least: int, most: int) -> _Parser:
+        def parse(value: str) -> dict[str, object]:
+            if not re.fullmatch(r"[0-9]{1,9}", value) or not least <= int(value) <= most:
+                raise ValueError(f"must be a whole number from {least} to {most}, not {value!r}")
+            return {name: int(value)}
+
+        return parse
+
+    def one_of(name: str, *choices: str) -> _Parser:
+        def parse(value: str) -> dict[str, object]:
+            for choice in choices:
+                if value.lower() == choice.lower():
+                    return {name: choice}
+            raise ValueError(f"must be one of {', '.join(choices)}, not {value!r}")
+
+        return parse
+
+    def text(name: str) -> _Parser:
+        return lambda value: {name: value}
+
+    def path(name: str) -> _Parser:
+        return lambda value: {name: Path(value)}
+
+    return {
+        PREFIX + "DATA": path("data"),
+        PREFIX + "DATABASE_URL": text("database_url"),
+        PREFIX + "SIGNING_KEY": text("signing_key"),
+        PREFIX + "SIGNING_KEY_FILE": path("signing_key_file"),
+        PREFIX + "PREVIOUS_SIGNING_KEY": text("previous_signing_key"),
+        PREFIX + "LISTEN": _address,
+        PREFIX + "THREADS": whole("threads", 1, 64),
+        PREFIX + "TRUSTED_PROXY": text("trusted_proxy"),
+        PREFIX + "LOG_FORMAT": one_of("log_format", "text", "json"),
+        PREFIX + "LOG_LEVEL": one_of("log_level", "DEBUG", "INFO", "WARNING", "ERROR"),
+        PREFIX + "GRACE": whole("grace", 0, 3600),
+        PREFIX + "CONNECTIONS": whole("connections", 1, 10_000),
+        PREFIX + "IDLE_TIMEOUT": whole("idle_timeout", 1, 86_400),
+        PREFIX + "REQUEST_TIMEOUT": whole("request_timeout", 1, 3600),
+        PREFIX + "MAX_HEADER": whole("max_header", 4096, 1024 * 1024),
+    }
+
+
+def _address(value: str) -> dict[str, object]:
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.%a-z]+\]|[^\[\]:/\s]+):([0-9]{1,5})", value)
+    if match is None or int(match[2]) > 65535:
+        raise ValueError(f"must be host:port, for example 127.0.0.1:8080, not {value!r}")
+    return {"host": match[1].strip("[]"), "port": int(match[2])}
+
+
+_Parser = Callable[[str], dict[str, object]]
+_PARSERS = _parsers()

@@ -1,0 +1,5 @@
+"""The entry point that pip calls; everything it needs to know is in setup.cfg."""
+
+from setuptools import setup
+
+setup()
