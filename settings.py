@@ -24,13 +24,13 @@ class Settings:
     # BUILD_ADMIN_DATA: the folder that holds builds.sqlite3 and signing.key; made if it is not there.
     data: Path = Path("data")
 
-    # BUILD_ADMIN_DATABASE_URL: postgresql://user:password@host:port/name, or empty for the SQLite file in the data folder.
+    # BUILD_ADMIN_DATABASE_URL: postgresql://user:password@host:port/name, or empty for the SQLite file.
     database_url: str = field(default="", repr=False)
 
     # BUILD_ADMIN_SIGNING_KEY: the key that tokens are signed with (HS256), at least 32 bytes; empty to use the file.
     signing_key: str = field(default="", repr=False)
 
-    # BUILD_ADMIN_SIGNING_KEY_FILE: the file with that key; empty for signing.key in the data folder, made at first start.
+    # BUILD_ADMIN_SIGNING_KEY_FILE: the file with that key; empty for signing.key in the data folder, which is made.
     signing_key_file: Path | None = None
 
     # BUILD_ADMIN_PREVIOUS_SIGNING_KEY: a second key whose tokens are accepted too, while the key is being changed.
@@ -43,7 +43,7 @@ class Settings:
     # BUILD_ADMIN_THREADS: how many requests are worked on at once.
     threads: int = 8
 
-    # BUILD_ADMIN_TRUSTED_PROXY: the address of a reverse proxy whose X-Forwarded-For is believed; empty to believe none.
+    # BUILD_ADMIN_TRUSTED_PROXY: the address of a reverse proxy whose X-Forwarded-For is believed; empty for none.
     trusted_proxy: str = ""
 
     # BUILD_ADMIN_LOG_FORMAT: text for people, json for machines.

@@ -1,0 +1,197 @@
+"""Builds: the stored builds, and the one transaction in which a build is overwritten and a revision of it left."""
+
+import json
+import time
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import peewee
+from peewee import Value, fn
+
+from models.build import DOCUMENTED, NEWER, Build, canonical, changes, etag, from_row, normal, to_row
+from models.database import Database, PostgresqlDatabase
+from models.errors import BuildNotFound, FieldsLeftOut, NumberTaken, Unstorable
+from models.revision import Revision
+from models.statement import Statement
+from models.tables import Columns
+
+#: Given the stored build's opaque tag, or None where there is no build, raises PreconditionFailed or does nothing.
+Precondition = Callable[[str | None], None]
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who asks for an overwrite, for the revision that it leaves.
+
+    Attributes:
+        subject: the token's subject.
+        request_id: the request's id, 1 to 64 characters.
+
+    """
+
+    subject: str
+    request_id: str
+
+
+@dataclass(frozen=True)
+class Overwritten:
+    """What an overwrite came to.
+
+    Attributes:
+        build: the build as it is now stored, or would be after a dry run.
+        created: whether there was none before.
+        changes: what differs from before, by field; empty if nothing does.
+        revision: the number of the revision that it left; None if nothing was written.
+
+    """
+
+    build: dict[str, Any]
+    created: bool = False
+    changes: Mapping[str, Any] | None = None
+    revision: int | None = None
+
+
+class Builds:
+    """The builds in a database, with what can be done to them."""
+
+    def __init__(self, database: Database, columns: Columns) -> None:
+        self.database = database
+        names = [name for name in (*DOCUMENTED, *NEWER) if name in columns.present]
+        fields = [Build._meta.fields[name] for name in names]
+        one = Build.select(*fields).where(Build.id == Value("id", converter=False)).tuples()
+        locked = one.for_update() if isinstance(database, PostgresqlDatabase) else one
+        self._names = names
+        self._find = Statement(database, one)
+        self._lock = Statement(database, locked)
+        self._insert = Statement(database, Build.insert(_placeholders(Build, names)))
+        self._update = Statement(
+            database,
+            Build.update(_placeholders(Build, names[1:])).where(Build.id == Value("id", converter=False)),
+        )
+        self._number_of = Statement(
+            database,
+            Build.select(Build.id).where(
+                Build.repo_id == Value("repo_id", converter=False),
+                Build.number == Value("number", converter=False),
+            ),
+        )
+        self._last_revision = Statement(
+            database,
+            Revision.select(fn.MAX(Revision.revision)).where(Revision.build_id == Value("id", converter=False)),
+        )
+        self._insert_revision = Statement(
+            database, Revision.insert(_placeholders(Revision, list(Revision._meta.fields)))
+        )
+
+    def find(self, build_id: int) -> dict[str, Any]:
+        """Return the build with this id. Raises BuildNotFound and peewee.DatabaseError."""
+        build = self.database.read(partial(self._one, self._find, build_id))
+        if build is None:
+            raise BuildNotFound(build_id)
+        return build
+
+    def left_out(self, build_id: int, mentioned: Container[str]) -> list[str]:
+        """Return the newer fields in which the stored build has a value and that are not among those `mentioned`."""
+        build = self.database.read(partial(self._one, self._find, build_id))
+        return _left_out(build or {}, mentioned)
+
+    def overwrite(
+        self,
+        fields: Mapping[str, Any],
+        author: Author,
+        *,
+        create: bool = False,
+        precondition: Precondition | None = None,
+        dry_run: bool = False,
+    ) -> Overwritten:
+        """Replace the build whose id is `fields["id"]`, whole, and leave a revision: both or neither.
+
+        Args:
+            fields: every documented field, and those newer ones that are mentioned; None clears a newer one.
+            author: who asks.
+            create: whether a build that is not there is made; without it that is BuildNotFound.
+            precondition: what the stored build is checked with before anything else.
+            dry_run: whether to stop before writing.
+
+        Raises:
+            BuildNotFound: there is no such build, and `create` is false.
+            PreconditionFailed: `precondition` says so.
+            FieldsLeftOut: the stored build has values in newer fields that are not mentioned.
+            NumberTaken: another build has this repo_id and number.
+            Unstorable: the table cannot hold a value, though it seemed to.
+            peewee.DatabaseError: the database cannot be read or written; nothing was stored.
+
+        """
+        work = partial(self._overwrite, fields, author, create, precondition, dry_run)
+        try:
+            return self.database.write(work)
+        except peewee.IntegrityError:
+            # On PostgreSQL another transaction may take the id or the number between the check and the write.
+            # What it took is visible now, so the second attempt knows what to say.
+            return self.database.write(work)
+        except peewee.DataError as error:
+            raise Unstorable from error
+
+    def _overwrite(
+        self,
+        fields: Mapping[str, Any],
+        author: Author,
+        create: bool,
+        precondition: Precondition | None,
+        dry_run: bool,
+    ) -> Overwritten:
+        stored = self._one(self._lock, fields["id"])
+        before = canonical(stored) if stored else None
+        if precondition:
+            precondition(etag(before) if before else None)
+        if stored is None and not create:
+            raise BuildNotFound(fields["id"])
+        if left_out := _left_out(stored or {}, fields):
+            raise FieldsLeftOut(left_out)
+        build = normal(fields)
+        if build == stored:
+            return Overwritten(stored)
+        self._check_number(build, stored or {})
+        overwritten = Overwritten(build, stored is None, changes(stored or {}, build))
+        if dry_run:
+            return overwritten
+        (self._update if stored else self._insert).execute(to_row(build))
+        return replace(overwritten, revision=self._leave_revision(overwritten, before, author))
+
+    def _leave_revision(self, overwritten: Overwritten, before: bytes | None, author: Author) -> int:
+        build_id = overwritten.build["id"]
+        (last,) = self._last_revision.execute({"id": build_id}).fetchone()
+        revision: int = (last or 0) + 1
+        self._insert_revision.execute(
+            {
+                "build_id": build_id,
+                "revision": revision,
+                "at": int(time.time()),
+                "by": author.subject,
+                "request_id": author.request_id,
+                "changes": json.dumps(overwritten.changes, ensure_ascii=False, separators=(",", ":")),
+                "before": before.decode("utf-8") if before else None,
+            }
+        )
+        return revision
+
+    def _check_number(self, build: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+        repo_id, number = build["repo_id"], build["number"]
+        if (repo_id, number) != (stored.get("repo_id"), stored.get("number")):
+            other = self._number_of.execute(build).fetchone()
+            if other and other[0] != build["id"]:
+                raise NumberTaken(repo_id, number, other[0])
+
+    def _one(self, statement: Statement, build_id: int) -> dict[str, Any] | None:
+        row = statement.execute({"id": build_id}).fetchone()
+        return from_row(dict(zip(self._names, row, strict=True))) if row else None
+
+
+def _left_out(build: Mapping[str, Any], mentioned: Container[str]) -> list[str]:
+    return [name for name in NEWER if name in build and name not in mentioned]
+
+
+def _placeholders(model: type[peewee.Model], names: list[str]) -> dict[peewee.Field, Value]:
+    return {model._meta.fields[name]: Value(name, converter=False) for name in names}

@@ -1,0 +1,60 @@
+"""What the models refuse, and why. Each message is one sentence, or two, that may be shown to the client."""
+
+from collections.abc import Collection
+
+
+class Refusal(Exception):
+    """The store will not do what it was asked to; it is raised before anything is written."""
+
+
+class BuildNotFound(Refusal):
+    """There is no build with this id."""
+
+    def __init__(self, build_id: int) -> None:
+        super().__init__(
+            f"There is no build {build_id}. Correct the id, or create this build by sending 'If-None-Match: *'."
+        )
+
+
+class PreconditionFailed(Refusal):
+    """The build is not in the state that the client expects (RFC 9110, section 13)."""
+
+
+class NumberTaken(Refusal):
+    """Another build has this repo_id and number."""
+
+    def __init__(self, repo_id: int, number: int, build_id: int) -> None:
+        super().__init__(
+            f"Build {build_id} already has repo_id {repo_id} and number {number}; two builds cannot share them."
+        )
+
+
+class FieldsLeftOut(Refusal):
+    """The stored build has values in newer fields that the request does not mention.
+
+    Attributes:
+        names: the names of those fields.
+
+    """
+
+    def __init__(self, names: Collection[str]) -> None:
+        super().__init__("The build was refused because it leaves out what is stored.")
+        self.names = names
+
+
+class Unstorable(Refusal):
+    """The database cannot hold a value of this build, though the contract allows it."""
+
+    def __init__(self) -> None:
+        super().__init__("The database cannot hold a value of this build; nothing was stored.")
+
+
+class StoreError(Exception):
+    """The store cannot be opened or used as it is; the message is one sentence that says what to do."""
+
+
+class StoredBuildUnreadable(Exception):
+    """A row of the table holds something that neither this service nor a Vela server writes."""
+
+    def __init__(self, build_id: int, reason: str) -> None:
+        super().__init__(f"build {build_id} cannot be read: {reason}")

@@ -1,0 +1,95 @@
+"""Store: the database that the settings name, opened and with its tables."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import peewee
+
+from models.database import Database, PostgresqlDatabase, SqliteDatabase
+from models.errors import StoreError
+from models.tables import Columns, absent, inspect, prepare
+
+FILE = "builds.sqlite3"
+
+
+@dataclass(frozen=True)
+class Store:
+    """An opened database.
+
+    Attributes:
+        database: where builds and revisions are.
+        columns: what its table `builds` can hold.
+        name: what it is called in messages; no password in it.
+
+    """
+
+    database: Database
+    columns: Columns
+    name: str
+
+
+def open_store(data: Path, url: str = "") -> Store:
+    """Open the database at `url`, or the SQLite file in the folder `data` if `url` is empty; make what is missing.
+
+    Raises StoreError, in one sentence, where it cannot be used.
+    """
+    name = _name(data, url)
+    if not url:
+        _make_file(data / FILE)
+    database = _postgresql(url) if url else SqliteDatabase(data / FILE)
+    with _in_words(name):
+        return Store(database, prepare(database), name)
+
+
+def describe(data: Path, url: str = "") -> str:
+    """Return what `open_store` would open, and what is there now, in a line; change nothing.
+
+    Raises StoreError, in one sentence, where it could not be used.
+    """
+    name = _name(data, url)
+    if not url and not (data / FILE).exists():
+        return f"{name}: not there yet; it will be made at the first start"
+    database = _postgresql(url) if url else SqliteDatabase(data / FILE)
+    with _in_words(name):
+        missing = absent(database)
+        tables = f"tables {', '.join(missing)} will be made at the first start" if missing else "its tables are there"
+        found = f"{name}: reachable, {tables}"
+        if "builds" not in missing and (lacking := inspect(database).missing):
+            found += f"; no columns for {', '.join(lacking)}, which are refused"
+        return found
+
+
+def _name(data: Path, url: str) -> str:
+    return "the PostgreSQL database" if url else f"the database file {data / FILE}"
+
+
+@contextmanager
+def _in_words(name: str) -> Iterator[None]:
+    try:
+        yield
+    except peewee.DatabaseError as error:
+        raise StoreError(f"{name[0].upper()}{name[1:]} cannot be used: {' '.join(str(error).split())}.") from error
+
+
+def _make_file(file: Path) -> None:
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # SQLite would make a file that others can read; its log files get the modes of this one.
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreError(f"The database file {file} cannot be opened: {error.strerror}.") from None
+
+
+def _postgresql(url: str) -> PostgresqlDatabase:
+    scheme = url.partition("://")[0]
+    if scheme != "postgresql":
+        raise StoreError(f"BUILD_ADMIN_DATABASE_URL must begin with postgresql://, not {scheme[:20]!r}.")
+    try:
+        return PostgresqlDatabase(url)
+    except ImportError:
+        raise StoreError("PostgreSQL needs psycopg; install it with: pip install 'build-admin[postgres]'.") from None
+    except ValueError as error:
+        raise StoreError(f"BUILD_ADMIN_DATABASE_URL {error}.") from None

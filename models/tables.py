@@ -1,0 +1,88 @@
+"""The tables: made where there are none, and an existing Vela server's used as they are."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import peewee
+
+from models.build import DOCUMENTED, NEWER, Build
+from models.database import Database, PostgresqlDatabase
+from models.errors import StoreError
+from models.revision import Revision
+
+MODELS = (Build, Revision)
+
+#: The largest value of PostgreSQL's integer types that are smaller than the contract's 64 bits.
+_NARROW_INTEGERS = {"integer": 2**31 - 1, "smallint": 2**15 - 1}
+
+#: Any constant: processes that start at once take the advisory lock of this number, and make the tables in turn.
+_ADVISORY_LOCK = 0x6275696C64
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the table `builds` can hold.
+
+    Attributes:
+        present: the fields of a build that have a column.
+        limits: by field, the largest integer or the number of characters, where the table's own is known.
+
+    """
+
+    present: frozenset[str]
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The newer fields that have no column, as in an older Vela server's table."""
+        return tuple(name for name in NEWER if name not in self.present)
+
+
+def prepare(database: Database) -> Columns:
+    """Make the tables that are missing, and return what the table `builds` can hold.
+
+    Raises StoreError where an existing table lacks a documented column, and peewee.DatabaseError.
+    """
+
+    def work() -> Columns:
+        if isinstance(database, PostgresqlDatabase):
+            database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))
+        for model in MODELS:
+            if not database.table_exists(model._meta.table_name):
+                _create(database, model)
+        return inspect(database)
+
+    return database.write(work)
+
+
+def absent(database: Database) -> list[str]:
+    """Return the names of the tables that are not there. Raises peewee.DatabaseError."""
+    names = [model._meta.table_name for model in MODELS]
+    return database.read(lambda: [name for name in names if not database.table_exists(name)])
+
+
+def inspect(database: Database) -> Columns:
+    """Return what the existing table `builds` can hold. Raises StoreError where a documented column is missing."""
+    columns = database.get_columns(Build._meta.table_name)
+    present = frozenset(column.name for column in columns)
+    if lacking := [name for name in DOCUMENTED if name not in present]:
+        raise StoreError(
+            f"The table 'builds' has no column {', '.join(map(repr, lacking))}; every Vela server's table has it. "
+            "Name another database, or add what is missing."
+        )
+    limits: dict[str, int] = {}
+    if not isinstance(database, PostgresqlDatabase):
+        return Columns(present, limits)  # SQLite enforces no lengths, and its integers have 64 bits.
+    for column in columns:
+        length = re.fullmatch(r"character varying\((\d+)\)", column.full_type or "")
+        if length:
+            limits[column.name] = int(length[1])
+        elif column.full_type in _NARROW_INTEGERS:
+            limits[column.name] = _NARROW_INTEGERS[column.full_type]
+    return Columns(present, limits)
+
+
+def _create(database: Database, model: type[peewee.Model]) -> None:
+    with model.bind_ctx(database):
+        model.create_table(safe=True)
