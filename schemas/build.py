@@ -1,0 +1,95 @@
+"""BuildSchema: the build that a client may send, as the contract's table has it."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError, post_load, validates_schema
+
+from schemas.fields import Boolean, Integer, OneOf, Repository, Strict, String, StringMap
+
+STATUSES = (
+    "created", "pending", "pending approval", "running", "success", "failure", "error", "killed", "canceled", "skipped",
+)  # fmt: skip
+
+
+class BuildSchema(Schema):
+    """A whole build. `load` returns its fields; a `repo` that was sent is among them, and `repo_id` always is.
+
+    `load` raises marshmallow's ValidationError with every fault, by field.
+    """
+
+    error_messages = {
+        "unknown": "is not a field of a build; take it out or correct its name.",
+    }
+
+    id = Integer(1, required=True)
+    repo_id = Integer(1)  # required too, unless `repo` stands for it
+    number = Integer(1, required=True)
+    parent = Integer(required=True)
+    event = String(250, required=True)
+    status = OneOf(STATUSES, required=True)
+    error = String(1000, required=True)
+    enqueued = Integer(required=True)
+    created = Integer(required=True)
+    started = Integer(required=True)
+    finished = Integer(required=True)
+    deploy = String(500, required=True)
+    clone = String(1000, required=True)
+    source = String(1000, required=True)
+    title = String(1000, required=True)
+    message = String(2000, required=True)
+    commit = String(500, required=True)
+    sender = String(250, required=True)
+    author = String(250, required=True)
+    branch = String(500, required=True)
+    ref = String(500, required=True)
+    base_ref = String(500, required=True)
+    host = String(250, required=True)
+    runtime = String(250, required=True)
+    distribution = String(250, required=True)
+
+    pipeline_id = Integer(allow_none=True)
+    deploy_number = Integer(allow_none=True)
+    approved_at = Integer(allow_none=True)
+    event_action = String(250, allow_none=True)
+    sender_scm_id = String(250, allow_none=True)
+    route = String(250, allow_none=True)
+    approved_by = String(250, allow_none=True)
+    email = String(500, allow_none=True)
+    head_ref = String(500, allow_none=True)
+    link = String(1000, allow_none=True)
+    fork = Boolean(allow_none=True)
+    deploy_payload = StringMap(2000, allow_none=True)
+
+    repo = Repository()
+
+    def __init__(self, limits: Mapping[str, int] | None = None, absent: Collection[str] = ()) -> None:
+        """Make a schema that takes no more than the database can hold, so that every fault is known at once.
+
+        Args:
+            limits: by field, the largest integer or the number of characters that fit, where that may be less than
+                the contract's.
+            absent: the newer fields that cannot be stored at all.
+
+        """
+        super().__init__()
+        limits = limits or {}
+        for name, field in self.fields.items():
+            if isinstance(field, Strict):
+                limit = limits.get("repo_id" if name == "repo" else name, field.limit)
+                field.limit = min(field.limit, limit)
+                field.absent = name in absent
+
+    @validates_schema(skip_on_field_errors=False, pass_original=True)
+    def _repository_is_named_once(self, data: Mapping[str, Any], original: Mapping[str, Any], **_: Any) -> None:
+        if "repo" not in original and "repo_id" not in original:
+            raise ValidationError("is missing; send the whole build.", "repo_id")
+        if "repo" in data and "repo_id" in data and data["repo"]["id"] != data["repo_id"]:
+            fault = f"{data['repo_id']} and repo.id {data['repo']['id']} differ; send one of them, or the same twice."
+            raise ValidationError(fault, "repo_id")
+
+    @post_load
+    def _repository_id_is_always_there(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        if "repo" in data:
+            data["repo_id"] = data["repo"]["id"]
+        return data

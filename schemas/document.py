@@ -1,0 +1,85 @@
+"""JSON documents: read strictly, so that what is stored is what the client meant."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+#: How deep objects and arrays may be nested; a Vela server's own build with its repo and owner has four levels.
+MAX_DEPTH = 32
+
+
+class DocumentError(ValueError):
+    """A text that is not the JSON that it should be; the message is a sentence for the client."""
+
+
+def load(text: bytes) -> Any:
+    """Return the value that a JSON text (RFC 8259) in UTF-8 stands for.
+
+    Raises DocumentError for what is not JSON or not UTF-8, a byte order mark, a repeated key, NaN, Infinity and numbers
+    as large, integers of more digits than Python reads (4300), and nesting deeper than MAX_DEPTH.
+    """
+    try:
+        value = _decode(text.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"The body is not UTF-8 (byte {error.start}); send JSON in UTF-8.") from None
+    except RecursionError:
+        raise DocumentError(_TOO_DEEP) from None
+    except json.JSONDecodeError as error:
+        raise DocumentError(
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
+    except DocumentError:
+        raise
+    except ValueError:
+        raise DocumentError("The body has a number with too many digits.") from None
+    # Counting is fast; only a text with many brackets, most of them in strings perhaps, is worth the walk.
+    if text.count(b"{") + text.count(b"[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise DocumentError(_TOO_DEEP)
+    return value
+
+
+def load_object(text: bytes) -> dict[str, Any]:
+    """Return the JSON object that `text` stands for. Raises DocumentError as `load` does, and for any other value."""
+    value = load(text)
+    if not isinstance(value, dict):
+        raise DocumentError("The body must be a JSON object: the whole build.")
+    return value
+
+
+_TOO_DEEP = f"The body is nested too deep; at most {MAX_DEPTH} levels are read."
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        seen: set[str] = set()
+        repeated = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise DocumentError(f"The key {json.dumps(repeated)} is there twice; send it once.")
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise DocumentError(f"The body has {name}, which is not JSON (RFC 8259, section 6).")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise DocumentError("The body has a number that is too large to be read.")
+    return value
+
+
+def _depth(value: Any) -> int:
+    """Return how deep `value` is nested, without recursion."""
+    depth = 0
+    level: list[Any] = [value]
+    while level := [child for item in level if isinstance(item, dict | list) for child in _children(item)]:
+        depth += 1
+    return depth
+
+
+def _children(item: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return item.values() if isinstance(item, dict) else item
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite).decode
