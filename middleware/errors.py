@@ -1,0 +1,62 @@
+"""Errors: whatever goes wrong is answered in JSON, in a sentence, and without a word of our insides."""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import falcon
+import peewee
+
+log = logging.getLogger("build_admin.error")
+
+#: Seconds after which a client may try again when the database could not be used.
+RETRY_AFTER = 1
+
+_SENTENCES = {
+    404: "There is nothing at this path; see /openapi.json for what there is.",
+    405: "This path does not take this method; the header Allow has those that it takes.",
+}
+
+App = falcon.App[Any, Any]
+
+
+def add_error_handlers(app: App, statuses: Mapping[type[Exception], str]) -> None:
+    """Make `app` answer every exception in JSON; those in `statuses` with that status and their own words."""
+
+    def refuse(req: falcon.Request, resp: falcon.Response, error: Exception, params: Any) -> None:
+        status = next(status for kind, status in statuses.items() if isinstance(error, kind))
+        raise falcon.HTTPError(status, description=str(error))
+
+    app.set_error_serializer(_serialize)
+    app.add_error_handler(Exception, _defect)
+    app.add_error_handler(peewee.DatabaseError, _database_error)
+    app.add_error_handler(tuple(statuses), refuse)
+
+
+def _serialize(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
+    sentence = error.description or _SENTENCES.get(error.status_code) or f"{error.title}."
+    body: dict[str, Any] = {"error": sentence}
+    if faults := getattr(error, "faults", None):
+        body["fields"] = faults
+    # ASCII, because a fault may name a key that is no text.
+    resp.data = (json.dumps(body) + "\n").encode("ascii")
+    resp.content_type = falcon.MEDIA_JSON
+
+
+def _database_error(req: falcon.Request, resp: falcon.Response, error: peewee.DatabaseError, params: Any) -> None:
+    # A statement that the database does not understand is a defect; a table that is gone is not.
+    if isinstance(error, peewee.ProgrammingError) and "does not exist" not in str(error):
+        _defect(req, resp, error, params)
+    log.error("request %s: the database could not be used: %s", req.context.request_id, error)
+    raise falcon.HTTPServiceUnavailable(
+        description="The database cannot be used at the moment and nothing was stored; try again.",
+        retry_after=RETRY_AFTER,
+    )
+
+
+def _defect(req: falcon.Request, resp: falcon.Response, error: Exception, params: Any) -> None:
+    log.critical("request %s: %s", req.context.request_id, error, exc_info=error)
+    raise falcon.HTTPInternalServerError(
+        description=f"This is a defect of Build Admin; its log has the details under request {req.context.request_id}."
+    )

@@ -1,0 +1,196 @@
+"""Tokens: the signing key that is shared with a Vela server, and the JSON Web Tokens (RFC 7519) signed with it."""
+
+import contextlib
+import os
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jwt
+
+from settings import Settings, SettingsError
+
+#: Bytes of a signing key, at the least (RFC 7518, section 3.2).
+MIN_KEY_LENGTH = 32
+
+#: Seconds by which two clocks may differ.
+LEEWAY = 30
+
+#: Characters of a token, at the most; a Vela server's have about 300.
+MAX_TOKEN_LENGTH = 8192
+
+#: How many verified tokens are remembered, so that a client's next request costs no signature check.
+_REMEMBERED = 1024
+
+# What RFC 9110 (section 5.6.2) and RFC 6750 (section 2.1) allow: the scheme in any case, spaces, one token.
+_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+
+
+class TokenRefused(Exception):
+    """A token that opens nothing; the message says why, in a sentence for the client.
+
+    Attributes:
+        reason: the same in a word, for counting; one of a fixed few.
+
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class _Claims:
+    """What is kept of a token whose signature and claims are good; only its times are yet to be compared."""
+
+    subject: str
+    expires: float
+    not_before: float
+
+    def check(self, now: float) -> None:
+        """Raise TokenRefused if the token is not valid at `now` (Unix seconds), give or take LEEWAY."""
+        if now >= self.expires + LEEWAY:
+            raise TokenRefused("expired", "The token has expired; get a new one.")
+        if now < self.not_before - LEEWAY:
+            raise TokenRefused("not_yet_valid", "The token is not valid yet; are both clocks right?")
+
+
+class Tokens:
+    """Issues and verifies the tokens of platform administrators, HS256 and nothing else."""
+
+    def __init__(self, key: bytes, previous_key: bytes | None = None) -> None:
+        """Sign with `key`; accept what is signed with it or with `previous_key`, which is being replaced."""
+        self._key = key
+        self._accepted = (key, previous_key) if previous_key else (key,)
+        self._claims = lru_cache(_REMEMBERED)(self._read)
+
+    def issue(self, subject: str, seconds: int) -> str:
+        """Return an administrator's token for `subject` that expires after `seconds`."""
+        now = int(time.time())
+        claims = {
+            "sub": subject,
+            "iat": now,
+            "exp": now + seconds,
+            "token_type": "UserAccess",
+            "is_active": True,
+            "is_admin": True,
+        }
+        return jwt.encode(claims, self._key, algorithm="HS256")
+
+    def verify(self, authorization: str | None) -> str:
+        """Return the subject of the token in an Authorization header. Raises TokenRefused."""
+        if not authorization:
+            raise TokenRefused("missing", "Send an administrator's token: 'Authorization: Bearer <token>'.")
+        bearer = _BEARER.fullmatch(authorization)
+        if bearer is None or len(bearer[1]) > MAX_TOKEN_LENGTH:
+            raise TokenRefused("malformed", "The Authorization header must be 'Bearer <token>', with one token.")
+        claims = self._claims(bearer[1])
+        claims.check(time.time())
+        return claims.subject
+
+    def _read(self, token: str) -> _Claims:
+        for key in self._accepted:
+            with contextlib.suppress(jwt.InvalidSignatureError):
+                return _claims(_payload(token, key))
+        raise TokenRefused("signature", "The token is not signed with this server's key.")
+
+
+def _payload(token: str, key: bytes) -> dict[str, Any]:
+    # The times are left to _Claims.check, because a remembered token must be asked for them again every time.
+    options = {
+        "verify_exp": False,
+        "verify_nbf": False,
+        "verify_iat": False,
+        "verify_aud": False,
+        "verify_iss": False,
+    }
+    try:
+        return jwt.decode(token, key, algorithms=["HS256"], options=options)  # type: ignore[arg-type]
+    except jwt.InvalidSignatureError:
+        raise
+    except jwt.InvalidAlgorithmError:
+        raise TokenRefused("algorithm", "The token must be signed with HS256.") from None
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        raise TokenRefused("malformed", "The token is not a JSON Web Token.") from None
+
+
+def _claims(payload: Mapping[str, Any]) -> _Claims:
+    """Return what a payload claims. Raises TokenRefused unless it is an active administrator's access token."""
+    if payload.get("token_type") != "UserAccess":
+        raise TokenRefused("token_type", "This is no user's access token; log in to get one.")
+    if payload.get("is_active") is not True or payload.get("is_admin") is not True:
+        raise TokenRefused("not_admin", "The token's user is no active platform administrator.")
+    subject = payload.get("sub")
+    if not isinstance(subject, str) or not subject or not _storable(subject):
+        raise TokenRefused("claims", "The token must name its user in the claim 'sub'.")
+    times = [payload.get("exp"), payload.get("nbf", 0), payload.get("iat", 0)]
+    for value in times:
+        # A comparison with NaN is never true, and so refuses it.
+        if type(value) not in (int, float) or not 0 <= value < float("inf"):
+            raise TokenRefused("claims", "The token's claims 'exp', 'nbf' and 'iat' must be numbers of Unix seconds.")
+    return _Claims(subject, times[0], max(times[1:]))
+
+
+def _storable(subject: str) -> bool:
+    try:
+        return b"\0" not in subject.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+
+
+def from_settings(settings: Settings) -> Tokens:
+    """Return the tokens of the key that the settings give, or of the data folder's, which is made if there is none.
+
+    Raises SettingsError for a key that is too short or cannot be read or made.
+    """
+    if settings.signing_key:
+        key = _key(settings.signing_key, "BUILD_ADMIN_SIGNING_KEY")
+    else:
+        key = _key_in(key_file(settings), make=settings.signing_key_file is None)
+    previous = settings.previous_signing_key
+    return Tokens(key, _key(previous, "BUILD_ADMIN_PREVIOUS_SIGNING_KEY") if previous else None)
+
+
+def key_file(settings: Settings) -> Path:
+    """Return the file that the signing key is read from, where the environment does not hold the key itself."""
+    return settings.signing_key_file or settings.data / "signing.key"
+
+
+def _key(text: str, source: str) -> bytes:
+    key = text.encode("utf-8")
+    if len(key) < MIN_KEY_LENGTH:
+        raise SettingsError(f"{source} must have at least {MIN_KEY_LENGTH} bytes, not {len(key)}.")
+    return key
+
+
+def _key_in(file: Path, make: bool) -> bytes:
+    try:
+        if make and not file.exists():
+            _make_key(file)
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"The signing key {file} cannot be read or made: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"The signing key {file} is not text in UTF-8.") from None
+    return _key(text.strip(), f"The signing key {file}")
+
+
+def _make_key(file: Path) -> None:
+    """Write a random key that only the owner can read. Of processes that do so at once, one wins and all read it."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+        stream.write(secrets.token_urlsafe(48) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    try:
+        # Unlike a rename, a link never replaces what is there.
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, file)
+    finally:
+        draft.unlink()
