@@ -1,0 +1,65 @@
+"""Build Admin's WSGI application: every route, and the status of every refusal, on one screen.
+
+In a checkout `python app.py …` is the command `build-admin …`.
+"""
+
+import sys
+from typing import Any
+
+import falcon
+
+import tokens
+from middleware.authentication import Authentication
+from middleware.errors import add_error_handlers
+from middleware.request_id import RequestId
+from models import errors
+from models.builds import Builds
+from models.store import Store, open_store
+from resources.build import BuildResource
+from resources.operations import HealthResource, VersionResource
+from schemas.build import BuildSchema
+from schemas.document import DocumentError
+from settings import Settings
+
+__version__ = "0.1.0"
+
+#: The status of what the models and schemas refuse; the refusal's own words are the answer.
+STATUSES: dict[type[Exception], str] = {
+    DocumentError: falcon.HTTP_BAD_REQUEST,
+    errors.Unstorable: falcon.HTTP_BAD_REQUEST,
+    errors.BuildNotFound: falcon.HTTP_NOT_FOUND,
+    errors.NumberTaken: falcon.HTTP_CONFLICT,
+    errors.PreconditionFailed: falcon.HTTP_PRECONDITION_FAILED,
+}
+
+
+def create_app(settings: Settings | None = None, store: Store | None = None) -> falcon.App[Any, Any]:
+    """Return the WSGI application; `waitress-serve --call app:create_app` serves it too.
+
+    Args:
+        settings: what to run with; read from the environment if left out.
+        store: the opened store; opened as the settings say if left out.
+
+    Raises:
+        SettingsError: a setting, or the signing key, cannot be used.
+        StoreError: the database cannot be used.
+
+    """
+    settings = settings or Settings.from_environment()
+    store = store or open_store(settings.data, settings.database_url)
+    builds = Builds(store.database, store.columns)
+    schema = BuildSchema(store.columns.limits, store.columns.missing)
+
+    authentication = Authentication(tokens.from_settings(settings))
+    app: falcon.App[Any, Any] = falcon.App(middleware=[RequestId(), authentication])
+    app.add_route("/api/v1/admin/build", BuildResource(builds, schema))
+    app.add_route("/health", HealthResource())
+    app.add_route("/version", VersionResource(__version__))
+    add_error_handlers(app, STATUSES)
+    return app
+
+
+if __name__ == "__main__":
+    from cli import main
+
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""The command `build-admin`: serve, token, check."""
+
+import argparse
+import logging
+import os
+import re
+import sys
+from collections.abc import Sequence
+
+import server
+import tokens
+from app import __version__, create_app
+from models.build import canonical
+from models.builds import Author, Builds
+from models.errors import BuildNotFound, StoreError
+from models.store import Store, describe, open_store
+from schemas.sample import SAMPLE
+from settings import Settings, SettingsError
+
+#: Seconds in each unit of a token's lifetime.
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+_ENVIRONMENT = """\
+Settings are environment variables; an empty one is as good as none. The most used are
+  BUILD_ADMIN_DATA          folder of the SQLite file and the signing key (data)
+  BUILD_ADMIN_DATABASE_URL  postgresql://user:password@host:port/name, to use PostgreSQL
+  BUILD_ADMIN_SIGNING_KEY   the key that tokens are signed with, shared with a Vela server
+  BUILD_ADMIN_LISTEN        host:port to serve on (127.0.0.1:8080)
+The README has them all."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with `arguments`, the process's own if left out, and return its exit status.
+
+    Whatever fails is one line on stderr and status 1; arguments that do not parse are status 2.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        settings = Settings.from_environment()
+        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
+        options.run(settings, options)
+    except (SettingsError, StoreError, server.ServerError) as error:
+        print(f"build-admin: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("build-admin: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="build-admin",
+        description="Overwrites the builds of a Vela CI server, whole or not at all, and remembers what it overwrote.",
+        epilog=_ENVIRONMENT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"build-admin {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    serve = commands.add_parser(
+        "serve",
+        help="answer requests until Ctrl-C or SIGTERM",
+        description="Answer requests until Ctrl-C or SIGTERM.",
+    )
+    serve.add_argument(
+        "--sample",
+        action="store_true",
+        help="load the reference page's build if there is none with its id, and print a curl to paste, with a token",
+    )
+    serve.set_defaults(run=_serve)
+
+    token = commands.add_parser(
+        "token",
+        help="print an administrator's token",
+        description="Print a token that opens this service, and any Vela server with the same signing key, as SUBJECT.",
+    )
+    token.add_argument("subject", metavar="SUBJECT", type=_subject, help="the name that revisions and logs will show")
+    token.add_argument(
+        "--ttl",
+        type=_seconds,
+        default="1h",
+        help="how long it is valid: 90s, 15m, 8h, 30d (default: %(default)s)",
+    )
+    token.set_defaults(run=_token)
+
+    check = commands.add_parser(
+        "check",
+        help="say what the service would run with",
+        description="Say what the service would run with, and change nothing; the status is 1 if it could not run.",
+    )
+    check.set_defaults(run=_check)
+    return parser
+
+
+def _subject(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must not be empty")
+    return text
+
+
+def _seconds(text: str) -> int:
+    match = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"must be a number and a unit, such as 90s, 15m, 8h or 30d, not {text!r}")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _serve(settings: Settings, options: argparse.Namespace) -> None:
+    store = open_store(settings.data, settings.database_url)
+    app = create_app(settings, store)
+
+    def announce(url: str) -> None:
+        print(f"Build Admin {__version__} serves {url}", flush=True)
+        if options.sample:
+            print(_sample(settings, store, url), flush=True)
+
+    server.serve(app, settings, announce)
+
+
+def _sample(settings: Settings, store: Store, url: str) -> str:
+    """Load the sample build if there is none with its id, and return a curl that overwrites it."""
+    builds = Builds(store.database, store.columns)
+    try:
+        builds.find(int(SAMPLE["id"]))
+    except BuildNotFound:
+        builds.overwrite(SAMPLE, Author("serve --sample", "serve--sample"), create=True)
+    file = settings.data / "data.json"
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.write_bytes(canonical(SAMPLE))
+    token = tokens.from_settings(settings).issue("sample", _UNITS["h"])
+    lines = [
+        "curl",
+        "-X PUT",
+        f'-H "Authorization: Bearer {token}"',
+        '-H "Content-Type: application/json"',
+        f'-d "@{file}"',
+        f'"{url}/api/v1/admin/build"',
+    ]
+    # A shell goes on after a backslash, Windows' command line does not.
+    return "\nPaste this in another terminal; the token is good for an hour:\n\n" + (
+        " ".join(lines) if os.name == "nt" else " \\\n  ".join(lines)
+    )
+
+
+def _token(settings: Settings, options: argparse.Namespace) -> None:
+    print(tokens.from_settings(settings).issue(options.subject, options.ttl))
+
+
+def _check(settings: Settings, options: argparse.Namespace) -> None:
+    print(f"database     {describe(settings.data, settings.database_url)}")
+    print(f"signing key  {_key_source(settings)}")
+    print(f"address      http://{settings.host}:{settings.port}")
+
+
+def _key_source(settings: Settings) -> str:
+    file = tokens.key_file(settings)
+    if settings.signing_key:
+        source = "from BUILD_ADMIN_SIGNING_KEY"
+    elif settings.signing_key_file or file.exists():
+        source = f"from {file}"
+    else:
+        return f"none yet; it will be made at the first start, in {file}"
+    tokens.from_settings(settings)
+    return source

@@ -1,0 +1,72 @@
+"""The build route: PUT /api/v1/admin/build overwrites a build, whole or not at all."""
+
+from typing import Any
+
+import falcon
+from marshmallow import ValidationError
+
+from models.build import canonical, etag
+from models.builds import Author, Builds
+from models.errors import FieldsLeftOut
+from resources import request_body
+from resources.preconditions import Preconditions
+from resources.query import parameters
+from schemas import document
+from schemas.build import BuildSchema
+from schemas.parameters import OverwriteParameters
+
+
+class InvalidBuild(falcon.HTTPBadRequest):
+    """A build that is refused, with every fault by field."""
+
+    def __init__(self, faults: dict[str, Any]) -> None:
+        fields = ", ".join(faults)
+        super().__init__(description=f"The build was refused and nothing was changed; correct {fields}.")
+        self.faults = faults
+
+
+class BuildResource:
+    """The build that the body speaks of."""
+
+    def __init__(self, builds: Builds, schema: BuildSchema) -> None:
+        self._builds = builds
+        self._schema = schema
+        self._parameters = OverwriteParameters()
+
+    def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Overwrite the build, or create it if the client says `If-None-Match: *`; answer with what is stored."""
+        dry_run = parameters(self._parameters, req)["dry_run"]
+        preconditions = Preconditions.of(req)
+        fields = self._load(request_body.read(req))
+        repo = fields.pop("repo", None)
+        try:
+            overwritten = self._builds.overwrite(
+                fields,
+                Author(req.context.subject, req.context.request_id),
+                create=preconditions.creates,
+                precondition=preconditions.check if preconditions else None,
+                dry_run=dry_run,
+            )
+        except FieldsLeftOut as left_out:
+            raise InvalidBuild(_left_out(left_out.names)) from None
+        req.context.overwritten = overwritten
+        text = canonical(overwritten.build)
+        resp.etag = etag(text)
+        resp.data = text if repo is None else canonical(overwritten.build | {"repo": repo})
+        if overwritten.created:
+            resp.status = falcon.HTTP_CREATED
+            resp.location = f"/api/v1/admin/builds/{overwritten.build['id']}"
+
+    def _load(self, body: bytes) -> dict[str, Any]:
+        sent = document.load_object(body)
+        try:
+            return self._schema.load(sent)  # type: ignore[no-any-return]
+        except ValidationError as error:
+            faults = error.normalized_messages()
+            if "id" not in faults:
+                faults |= _left_out(self._builds.left_out(sent["id"], sent))
+            raise InvalidBuild(faults) from None
+
+
+def _left_out(names: Any) -> dict[str, list[str]]:
+    return {name: ["has a value in the stored build; send it back, or null to clear it."] for name in names}

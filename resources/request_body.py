@@ -1,0 +1,30 @@
+"""Request body: what is taken as one, before it is read as JSON."""
+
+import falcon
+
+#: Bytes of a request's body, at the most.
+MAX_BODY = 256 * 1024
+
+
+def read(req: falcon.Request) -> bytes:
+    """Return the body of a request, as it came.
+
+    Raises HTTPContentTooLarge for more than MAX_BODY bytes, and HTTPUnsupportedMediaType for a body that is not
+    declared as `application/json` in UTF-8, or that is encoded.
+    """
+    if (req.content_length or 0) > MAX_BODY:
+        raise falcon.HTTPContentTooLarge(description=f"The body has more than {MAX_BODY} bytes.")
+    if req.get_header("Content-Encoding"):
+        raise falcon.HTTPUnsupportedMediaType(
+            description="The body must be sent as it is, without a Content-Encoding.",
+            headers={"Accept-Encoding": "identity"},
+        )
+    media_type, options = falcon.parse_header(req.content_type or "")
+    if media_type.strip().lower() != "application/json" or options.get("charset", "utf-8").lower() != "utf-8":
+        raise falcon.HTTPUnsupportedMediaType(
+            description="The body must be JSON in UTF-8; send 'Content-Type: application/json'.",
+            headers={"Accept": "application/json"},
+        )
+    # A server that takes a chunked body, as waitress does, has counted it and says so.
+    body: bytes = req.bounded_stream.read()
+    return body
