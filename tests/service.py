@@ -1,0 +1,161 @@
+"""The service as a client meets it: a process of its own on a loopback port, spoken to over HTTP."""
+
+import contextlib
+import http.client
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+
+from schemas.sample import SAMPLE
+
+ROOT = Path(__file__).parent.parent
+KEY = "a signing key for the tests, and for them alone"
+BUILD = "/api/v1/admin/build"
+BUILDS = "/api/v1/admin/builds"
+
+# What a valid administrator's token claims, as a Vela server issues it (but for the times).
+ADMIN = {"sub": "octokitty", "token_type": "UserAccess", "is_active": True, "is_admin": True}
+
+
+def token(key: str = KEY, **claims: Any) -> str:
+    """Return an administrator's token; a claim replaces the usual one, and one that is None is left out."""
+    now = int(time.time())
+    given = {**ADMIN, "iat": now, "exp": now + 3600, **claims}
+    return jwt.encode({name: value for name, value in given.items() if value is not None}, key, algorithm="HS256")
+
+
+def build(**fields: Any) -> dict[str, Any]:
+    """Return the sample build with some fields replaced; a build has its id for its number too, unless one is given."""
+    numbered = {"number": fields["id"]} if "id" in fields else {}
+    return SAMPLE | numbered | fields
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response, with its body read."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def etag(self) -> str:
+        return self.headers["ETag"]
+
+
+class Service:
+    """A running service, and the requests that the tests make of it."""
+
+    def __init__(self, url: str, process: "subprocess.Popen[str] | None" = None) -> None:
+        self.url = url
+        self.process = process
+        self.token = token()
+        parts = urlsplit(url)
+        self.host, self.port = parts.hostname or "", parts.port or 0
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str | None] | None = None
+    ) -> Answer:
+        """Send one request on a connection of its own, with a valid token unless `headers` says otherwise."""
+        given = {"Authorization": f"Bearer {self.token}", **(headers or {})}
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, {name: value for name, value in given.items() if value is not None})
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+
+    def get(self, path: str, **headers: str | None) -> Answer:
+        return self.request("GET", path, headers=_spelled(headers))
+
+    def put(self, document: Any, query: str = "", **headers: str | None) -> Answer:
+        """PUT a build; bytes are sent as they are. `If_Match="…"` is the header If-Match."""
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        return self.request("PUT", BUILD + query, body, {"Content-Type": "application/json", **_spelled(headers)})
+
+    def create(self, **fields: Any) -> dict[str, Any]:
+        """Create a build and return what the service says is stored."""
+        answer = self.put(build(**fields), If_None_Match="*")
+        assert answer.status == 201, answer
+        return dict(answer.json)
+
+    def find(self, build_id: int) -> dict[str, Any]:
+        answer = self.get(f"{BUILDS}/{build_id}")
+        assert answer.status == 200, answer
+        return dict(answer.json)
+
+
+def _spelled(headers: dict[str, str | None]) -> dict[str, str | None]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def environment(**settings: Any) -> dict[str, str]:
+    """Return this process's environment with the service's settings, and no others of its kind."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("BUILD_ADMIN_")}
+    defaults = {"LISTEN": "127.0.0.1:0", "SIGNING_KEY": KEY}
+    return clean | {f"BUILD_ADMIN_{name}": str(value) for name, value in (defaults | settings).items()}
+
+
+@contextlib.contextmanager
+def running(*arguments: str, **settings: Any) -> Any:
+    """Run `build-admin serve` with settings (`DATA=…`), and yield it as a Service once it answers; stop it after."""
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py"), "serve", *arguments],
+        env=environment(**settings),
+        stdout=subprocess.PIPE,
+        stderr=None,
+        text=True,
+        encoding="utf-8",
+    )
+    try:
+        yield Service(_address(process), process)
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        finally:
+            process.kill()
+            if process.stdout:
+                process.stdout.close()
+
+
+def _address(process: "subprocess.Popen[str]") -> str:
+    """Return the URL that a starting service prints. Raises AssertionError if it ends, or says nothing for 30 s."""
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def read() -> None:
+        # Read on to the end, so that a full pipe never stops the service.
+        for line in process.stdout or ():
+            lines.put(line)
+        lines.put("")
+
+    threading.Thread(target=read, daemon=True).start()
+    line = lines.get(timeout=30)
+    assert "http://" in line, f"the service did not start: {line!r}"
+    return "http://" + line.rpartition("http://")[2].strip()
+
+
+def run(*arguments: str, **settings: Any) -> "subprocess.CompletedProcess[str]":
+    """Run `build-admin` with arguments and settings to its end."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "app.py"), *arguments],
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
