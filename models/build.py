@@ -5,7 +5,7 @@ A build is spoken of as a dict: the documented fields, all of them, then those n
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from peewee import BigAutoField, BigIntegerField, BooleanField, CharField, Model
@@ -108,18 +108,18 @@ def from_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return build
 
 
-def to_row(build: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row that holds the build: zero is NULL there, except where a Vela server fails to read NULL."""
-    row = {name: build[name] or None for name in DOCUMENTED}
-    row |= {name: build.get(name) for name in NEWER}
-    row["fork"] = bool(row["fork"])
-    row["deploy_payload"] = payload_text(row["deploy_payload"])
+def to_row(build: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return what the columns `names` of the build's row hold.
+
+    A zero is NULL there, as a Vela server has it, except in `fork`, and in `deploy_payload` where the text `null`
+    stands for none: a Vela server fails to read a row that has NULL in it.
+    """
+    row = {name: build.get(name) or None for name in names}
+    if "fork" in row:
+        row["fork"] = bool(row["fork"])
+    if "deploy_payload" in row:
+        row["deploy_payload"] = json.dumps(row["deploy_payload"], ensure_ascii=False, separators=(",", ":"))
     return row
-
-
-def payload_text(payload: Mapping[str, str] | None) -> str:
-    """Return `deploy_payload` as the table holds it: JSON text, `null` where there is none."""
-    return json.dumps(payload or None, ensure_ascii=False, separators=(",", ":"))
 
 
 def _payload(build: Mapping[str, Any]) -> dict[str, str]:
@@ -151,8 +151,5 @@ def etag(text: bytes) -> str:
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return what differs, by field, as `{"from": …, "to": …}`; null stands for no value."""
-    return {
-        name: {"from": before.get(name), "to": after.get(name)}
-        for name in (*DOCUMENTED, *NEWER)
-        if before.get(name) != after.get(name)
-    }
+    names = [name for name in (*DOCUMENTED, *NEWER) if before.get(name) != after.get(name)]
+    return {name: {"from": before.get(name), "to": after.get(name)} for name in names}

@@ -3,8 +3,8 @@
 import json
 import time
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from typing import Any
 
 import peewee
@@ -16,6 +16,9 @@ from models.errors import BuildNotFound, FieldsLeftOut, NumberTaken, Unstorable
 from models.revision import Revision
 from models.statement import Statement
 from models.tables import Columns
+
+#: How many UPDATE statements are kept compiled, one for each set of columns that overwrites change together.
+_UPDATES = 256
 
 #: Given the stored build's opaque tag, or None where there is no build, raises PreconditionFailed or does nothing.
 Precondition = Callable[[str | None], None]
@@ -49,7 +52,7 @@ class Overwritten:
 
     build: dict[str, Any]
     created: bool = False
-    changes: Mapping[str, Any] | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
     revision: int | None = None
 
 
@@ -60,16 +63,21 @@ class Builds:
         self.database = database
         names = [name for name in (*DOCUMENTED, *NEWER) if name in columns.present]
         fields = [Build._meta.fields[name] for name in names]
-        one = Build.select(*fields).where(Build.id == Value("id", converter=False)).tuples()
-        locked = one.for_update() if isinstance(database, PostgresqlDatabase) else one
+        this = Build.id == Value("id", converter=False)
+        last_revision = Revision.select(fn.MAX(Revision.revision)).where(Revision.build_id == Build.id)
         self._names = names
-        self._find = Statement(database, one)
-        self._lock = Statement(database, locked)
-        self._insert = Statement(database, Build.insert(_placeholders(Build, names)))
-        self._update = Statement(
+        self._find = Statement(database, Build.select(*fields).where(this))
+        # SQLite locks the whole database when a transaction that writes begins. On PostgreSQL the build is read after
+        # its row is locked, by a statement of its own: the one that waits for a lock may not see what it waited for.
+        locks = isinstance(database, PostgresqlDatabase)
+        self._lock = Statement(database, Build.select(Build.id).where(this).for_update()) if locks else None
+        self._find_with_revision = Statement(database, Build.select(*fields, last_revision).where(this))
+        self._last_revision = Statement(
             database,
-            Build.update(_placeholders(Build, names[1:])).where(Build.id == Value("id", converter=False)),
+            Revision.select(fn.MAX(Revision.revision)).where(Revision.build_id == Value("id", converter=False)),
         )
+        self._insert = Statement(database, Build.insert(_placeholders(Build, names)))
+        self._update = lru_cache(_UPDATES)(self._compile_update)
         self._number_of = Statement(
             database,
             Build.select(Build.id).where(
@@ -77,24 +85,20 @@ class Builds:
                 Build.number == Value("number", converter=False),
             ),
         )
-        self._last_revision = Statement(
-            database,
-            Revision.select(fn.MAX(Revision.revision)).where(Revision.build_id == Value("id", converter=False)),
-        )
         self._insert_revision = Statement(
             database, Revision.insert(_placeholders(Revision, list(Revision._meta.fields)))
         )
 
     def find(self, build_id: int) -> dict[str, Any]:
         """Return the build with this id. Raises BuildNotFound and peewee.DatabaseError."""
-        build = self.database.read(partial(self._one, self._find, build_id))
+        build = self.database.read(partial(self._one, build_id))
         if build is None:
             raise BuildNotFound(build_id)
         return build
 
     def left_out(self, build_id: int, mentioned: Container[str]) -> list[str]:
         """Return the newer fields in which the stored build has a value and that are not among those `mentioned`."""
-        build = self.database.read(partial(self._one, self._find, build_id))
+        build = self.database.read(partial(self._one, build_id))
         return _left_out(build or {}, mentioned)
 
     def overwrite(
@@ -142,7 +146,7 @@ class Builds:
         precondition: Precondition | None,
         dry_run: bool,
     ) -> Overwritten:
-        stored = self._one(self._lock, fields["id"])
+        stored, last_revision = self._locked(fields["id"])
         before = canonical(stored) if stored else None
         if precondition:
             precondition(etag(before) if before else None)
@@ -157,16 +161,23 @@ class Builds:
         overwritten = Overwritten(build, stored is None, changes(stored or {}, build))
         if dry_run:
             return overwritten
-        (self._update if stored else self._insert).execute(to_row(build))
-        return replace(overwritten, revision=self._leave_revision(overwritten, before, author))
+        if stored:
+            row = to_row(build, overwritten.changes)
+            self._update(frozenset(row)).execute(row | {"id": build["id"]})
+        else:
+            self._insert.execute(to_row(build, self._names))
+        self._leave_revision(overwritten, last_revision + 1, before, author)
+        return replace(overwritten, revision=last_revision + 1)
 
-    def _leave_revision(self, overwritten: Overwritten, before: bytes | None, author: Author) -> int:
-        build_id = overwritten.build["id"]
-        (last,) = self._last_revision.execute({"id": build_id}).fetchone()
-        revision: int = (last or 0) + 1
+    def _compile_update(self, names: frozenset[str]) -> Statement:
+        """Return the UPDATE of the columns that change; SQLite writes the index of each column that is named in it."""
+        placeholders = _placeholders(Build, sorted(names))
+        return Statement(self.database, Build.update(placeholders).where(Build.id == Value("id", converter=False)))
+
+    def _leave_revision(self, overwritten: Overwritten, revision: int, before: bytes | None, author: Author) -> None:
         self._insert_revision.execute(
             {
-                "build_id": build_id,
+                "build_id": overwritten.build["id"],
                 "revision": revision,
                 "at": int(time.time()),
                 "by": author.subject,
@@ -175,7 +186,6 @@ class Builds:
                 "before": before.decode("utf-8") if before else None,
             }
         )
-        return revision
 
     def _check_number(self, build: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
         repo_id, number = build["repo_id"], build["number"]
@@ -184,9 +194,20 @@ class Builds:
             if other and other[0] != build["id"]:
                 raise NumberTaken(repo_id, number, other[0])
 
-    def _one(self, statement: Statement, build_id: int) -> dict[str, Any] | None:
-        row = statement.execute({"id": build_id}).fetchone()
+    def _one(self, build_id: int) -> dict[str, Any] | None:
+        row = self._find.execute({"id": build_id}).fetchone()
         return from_row(dict(zip(self._names, row, strict=True))) if row else None
+
+    def _locked(self, build_id: int) -> tuple[dict[str, Any] | None, int]:
+        """Return the build, locked for this transaction, and the number of its last revision, 0 if it has none."""
+        if self._lock:
+            self._lock.execute({"id": build_id})
+        row = self._find_with_revision.execute({"id": build_id}).fetchone()
+        if row:
+            return from_row(dict(zip(self._names, row[:-1], strict=True))), row[-1] or 0
+        # A build that is gone from a Vela server's table has left its revisions.
+        (last,) = self._last_revision.execute({"id": build_id}).fetchone()
+        return None, last or 0
 
 
 def _left_out(build: Mapping[str, Any], mentioned: Container[str]) -> list[str]:

@@ -5,8 +5,8 @@ transaction, which is on disk when `write` returns. Every thread has a connectio
 needed and replaced when it proves to be lost, so there is always one for each thread and none to give back.
 """
 
+import os
 import threading
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -29,6 +29,8 @@ class _Job:
         self.done = False
         self.result: Any = None
         self.error: BaseException | None = None
+        self.wake = threading.Lock()
+        self.wake.acquire()
 
     def finish(self, result: Any = None, error: BaseException | None = None) -> None:
         self.result, self.error, self.done = result, error, True
@@ -39,9 +41,10 @@ class SqliteDatabase(peewee.SqliteDatabase):
 
     def __init__(self, path: Path) -> None:
         """Use the file at `path`, which must be there: a database that was removed must not come back empty."""
-        self.path = path
-        self._queue: deque[_Job] = deque()
-        self._writer = threading.Lock()
+        self._file = str(path)
+        self._waiting: list[_Job] = []
+        self._writing = False
+        self._turn = threading.Lock()
         self._opened = threading.local()
         super().__init__(
             path.resolve().as_uri() + "?mode=rw",
@@ -65,13 +68,30 @@ class SqliteDatabase(peewee.SqliteDatabase):
         Raises what `work` raises, and peewee.DatabaseError where the database cannot be written.
         """
         job = _Job(work)
-        self._queue.append(job)
-        with self._writer:
-            if not job.done:
-                self._write_all([self._queue.popleft() for _ in range(len(self._queue))])
+        with self._turn:
+            self._waiting.append(job)
+            must_wait, self._writing = self._writing, True
+        if must_wait:
+            job.wake.acquire()
+        if not job.done:
+            self._lead()
         if job.error is not None:
             raise job.error
         return job.result  # type: ignore[no-any-return]
+
+    def _lead(self) -> None:
+        """Write all that waits, and let the next who came since then lead."""
+        with self._turn:
+            jobs, self._waiting = self._waiting, []
+        try:
+            self._write_all(jobs)
+        finally:
+            with self._turn:
+                successors = self._waiting[:1]
+                self._writing = bool(successors)
+            # The successor first: its sync to disk runs while the others answer.
+            for job in (*successors, *jobs):
+                job.wake.release()
 
     def _write_all(self, jobs: list[_Job]) -> None:
         try:
@@ -100,7 +120,7 @@ class SqliteDatabase(peewee.SqliteDatabase):
         if self.is_closed():
             self.connect()
         try:
-            there = self.path.stat().st_ino
+            there = os.stat(self._file).st_ino  # noqa: PTH116 - a path object costs more than the call
         except OSError:
             there = None
         if there != self._opened.inode:
@@ -108,7 +128,7 @@ class SqliteDatabase(peewee.SqliteDatabase):
             self.connect()
 
     def _initialize_connection(self, conn: Any) -> None:
-        self._opened.inode = self.path.stat().st_ino
+        self._opened.inode = os.stat(self._file).st_ino  # noqa: PTH116
 
 
 class PostgresqlDatabase(peewee.PostgresqlDatabase):

@@ -10,6 +10,8 @@ from schemas.parameters import Parameters
 
 def parameters(schema: Parameters, req: falcon.Request) -> dict[str, Any]:
     """Return the parameters of a request. Raises HTTPBadRequest, with every fault, for what `schema` refuses."""
+    if not req.query_string:
+        return schema.defaults
     try:
         return schema.load(req.params)  # type: ignore[no-any-return]
     except ValidationError as error:

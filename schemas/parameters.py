@@ -20,6 +20,11 @@ class Parameters(Schema):
 
     error_messages = {"unknown": "is not a parameter here; take it out or correct its name."}
 
+    def __init__(self) -> None:
+        super().__init__()
+        #: What a request without a query asks for.
+        self.defaults: dict[str, Any] = self.load({})
+
 
 class OverwriteParameters(Parameters):
     """The parameters of `PUT …/build`."""
