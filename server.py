@@ -10,9 +10,12 @@ from settings import Settings
 
 def serve(app: Any, settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve `app` until a signal stops it."""
-    server = waitress.server.create_server(
-        app, host=settings.host, port=settings.port, threads=settings.threads, ident=None
-    )
+    try:
+        server = waitress.server.create_server(
+            app, host=settings.host, port=settings.port, threads=settings.threads, ident=None
+        )
+    except OSError as error:
+        raise ServerError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from None
     announce(f"http://{server.effective_host}:{server.effective_port}")
     server.run()
 

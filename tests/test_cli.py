@@ -1,0 +1,162 @@
+"""The command build-admin, run as a user runs it."""
+
+import contextlib
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jwt
+import pytest
+from service import BUILD, KEY, ROOT, Service, environment, run, running
+
+from schemas.sample import SAMPLE
+
+
+def one_line(finished: "subprocess.CompletedProcess[str]") -> str:
+    """Return the one line on stderr of a command that failed."""
+    assert finished.returncode == 1, finished
+    assert finished.stderr.count("\n") == 1, finished.stderr
+    assert "Traceback" not in finished.stderr
+    return finished.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["token"], ["check"]])
+def test_every_command_has_help(command: list[str]) -> None:
+    finished = run(*command, "--help")
+    assert finished.returncode == 0
+    assert "usage: build-admin" in finished.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["sreve"], ["token"], ["token", ""], ["token", "me", "--ttl", "1 hour"]])
+def test_a_command_that_does_not_parse_says_so(arguments: list[str]) -> None:
+    finished = run(*arguments)
+    assert finished.returncode == 2
+    assert "build-admin" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_a_token_opens_the_service(data: Path) -> None:
+    printed = run("token", "octokitty", "--ttl", "15m", DATA=data).stdout.strip()
+    claims = jwt.decode(printed, KEY, algorithms=["HS256"])
+    assert claims["sub"] == "octokitty"
+    assert abs(claims["exp"] - time.time() - 15 * 60) < 60
+    with running(DATA=data) as service:
+        service.token = printed
+        assert service.put(SAMPLE).status == 404
+
+
+def test_check_says_what_the_service_would_run_with_and_makes_nothing(data: Path) -> None:
+    before = run("check", DATA=data, SIGNING_KEY="")
+    assert before.returncode == 0, before.stderr
+    assert "will be made" in before.stdout
+    assert not data.exists()
+    with running(DATA=data, SIGNING_KEY=""):
+        pass
+    after = run("check", DATA=data, SIGNING_KEY="")
+    assert after.returncode == 0
+    assert "its tables are there" in after.stdout
+    assert (data / "signing.key").read_text(encoding="utf-8").strip() not in after.stdout + after.stderr
+
+
+def test_the_sample_comes_with_a_curl_that_works(data: Path) -> None:
+    command = [sys.executable, str(ROOT / "app.py"), "serve", "--sample"]
+    with subprocess.Popen(
+        command, env=environment(DATA=data), stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as process:
+        assert process.stdout
+        lines = [process.stdout.readline()]
+        while "/api/v1/admin/build" not in lines[-1]:
+            lines.append(process.stdout.readline())
+        curl = "".join(lines[[line.startswith("curl") for line in lines].index(True) :])
+        answer = subprocess.run(["bash", "-c", curl.replace("curl", "curl -s", 1)], capture_output=True, check=True)
+        process.terminate()
+    assert json.loads(answer.stdout) == SAMPLE
+
+
+def test_the_sample_does_not_overwrite_a_build(data: Path) -> None:
+    with running("--sample", DATA=data) as service:
+        service.put(SAMPLE | {"title": "mine"})
+    with running("--sample", DATA=data) as service:
+        dry = service.put(SAMPLE | {"title": "mine"}, "?dry_run=true")
+        assert dry.json["title"] == "mine"
+        changed = service.put(SAMPLE | {"title": "mine"}, If_None_Match=dry.etag)
+        assert changed.status == 412
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes; the folder's access list is what counts there")
+def test_what_is_made_is_for_the_owner_alone(data: Path) -> None:
+    with running(DATA=data, SIGNING_KEY="") as service:
+        service.token = run("token", "me", DATA=data, SIGNING_KEY="").stdout.strip()
+        assert service.put(SAMPLE, If_None_Match="*").status == 201
+        for path in [data, *data.iterdir()]:
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_a_second_start_takes_up_what_the_first_left(data: Path) -> None:
+    with running(DATA=data, SIGNING_KEY="") as service:
+        service.token = kept = run("token", "me", DATA=data, SIGNING_KEY="").stdout.strip()
+        assert service.put(SAMPLE, If_None_Match="*").status == 201
+    with running(DATA=data, SIGNING_KEY="") as service:
+        service.token = kept
+        assert service.put(SAMPLE, If_None_Match="*").status == 412
+
+
+def test_a_typo_in_a_setting_stops_the_start() -> None:
+    assert "BUILD_ADMIN_LISTN is not a setting" in one_line(run("serve", LISTN="127.0.0.1:0"))
+    assert "BUILD_ADMIN_LISTEN must be host:port" in one_line(run("serve", LISTEN="8080"))
+
+
+def test_a_short_key_stops_the_start(data: Path) -> None:
+    assert "at least 32 bytes" in one_line(run("serve", DATA=data, SIGNING_KEY="short"))
+    assert "short" not in one_line(run("check", DATA=data, PREVIOUS_SIGNING_KEY="short")).partition(": ")[2].split()
+
+
+def test_an_unusable_place_stops_the_start(data: Path) -> None:
+    data.mkdir()
+    (data / "file").write_text("", encoding="utf-8")
+    assert "cannot be opened" in one_line(run("serve", DATA=data / "file" / "under"))
+    (data / "builds.sqlite3").mkdir()
+    assert "directory" in one_line(run("serve", DATA=data)).lower()
+
+
+def test_what_is_no_database_stops_the_start(data: Path) -> None:
+    data.mkdir()
+    (data / "builds.sqlite3").write_text("this is not a database, " * 100, encoding="utf-8")
+    assert "not a database" in one_line(run("serve", DATA=data))
+    assert "not a database" in one_line(run("check", DATA=data))
+
+
+def test_a_missing_key_file_stops_the_start(data: Path) -> None:
+    missing = data / "missing.key"
+    assert str(missing) in one_line(run("serve", DATA=data, SIGNING_KEY="", SIGNING_KEY_FILE=missing))
+
+
+def test_an_address_in_use_stops_the_start(data: Path) -> None:
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        assert str(port) in one_line(run("serve", DATA=data, LISTEN=f"127.0.0.1:{port}"))
+
+
+def test_processes_that_start_at_once_make_one_key(data: Path) -> None:
+    command = [sys.executable, str(ROOT / "app.py"), "token", "me"]
+    started = [
+        subprocess.Popen(command, env=environment(DATA=data, SIGNING_KEY=""), stdout=subprocess.PIPE) for _ in range(6)
+    ]
+    printed = [process.communicate(timeout=60)[0].strip() for process in started]
+    key = (data / "signing.key").read_text(encoding="utf-8").strip()
+    for token in printed:
+        assert jwt.decode(token, key, algorithms=["HS256"])["sub"] == "me"
+    assert [path.name for path in data.iterdir()] == ["signing.key"]
+
+
+def test_the_health_and_the_version_need_no_token(service: Service) -> None:
+    health = service.get("/health", Authorization=None)
+    assert (health.status, health.json) == (200, "ok")
+    version = service.get("/version", Authorization=None)
+    assert (version.status, list(version.json)) == (200, ["version"])
+    assert service.request("PUT", BUILD, b"{}", {"Authorization": None}).status == 401
