@@ -63,7 +63,7 @@ class SqliteDatabase(peewee.SqliteDatabase):
 
         Threads that write at the same time share one transaction and so one sync: whoever comes to the lock first
         does the work of all who wait, and each is answered after the commit. `work` may raise a Refusal before it has
-        written anything; any other error undoes the shared transaction, and each job is then tried by itself.
+        written anything; an error of its own undoes the shared transaction, and each job is then tried by itself.
 
         Raises what `work` raises, and peewee.DatabaseError where the database cannot be written.
         """
@@ -97,11 +97,13 @@ class SqliteDatabase(peewee.SqliteDatabase):
         try:
             self._commit(jobs)
         except BaseException as error:
-            for job in jobs:
-                if len(jobs) == 1:
-                    job.finish(error=error)
-                else:
+            # A lock or a disk that does not give way is nobody's own fault, and to wait for it again is to wait longer.
+            if len(jobs) > 1 and not isinstance(error, peewee.OperationalError):
+                for job in jobs:
                     self._write_all([job])
+            else:
+                for job in jobs:
+                    job.finish(error=error)
 
     def _commit(self, jobs: list[_Job]) -> None:
         self._follow_file()

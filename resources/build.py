@@ -20,7 +20,7 @@ class InvalidBuild(falcon.HTTPBadRequest):
     """A build that is refused, with every fault by field."""
 
     def __init__(self, faults: dict[str, Any]) -> None:
-        fields = ", ".join(faults)
+        fields = ", ".join([*faults][:5]) + (f" and {len(faults) - 5} more" if len(faults) > 5 else "")
         super().__init__(description=f"The build was refused and nothing was changed; correct {fields}.")
         self.faults = faults
 
