@@ -1,13 +1,19 @@
 # Every target sets up what it needs; nothing is installed outside the virtual environment.
 PYTHON ?= python3
 VENV ?= .venv
+BENCH_VENV ?= .venv-bench
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help run test lint clean
+# How often, and how many seconds, each load of a benchmark is measured.
+ROUNDS ?= 5
+SECONDS ?= 3
+BENCH_OPTIONS = --rounds $(ROUNDS) --seconds $(SECONDS)
+
+.PHONY: help run test lint bench bench-growth clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/installed ## set up and serve on SQLite, with the sample build and a curl to paste
 	@exec $(BIN)/python app.py serve --sample
@@ -20,8 +26,14 @@ lint: $(VENV)/installed-dev ## style, imports, security pass and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 
+bench: $(VENV)/installed-dev $(BENCH_VENV)/installed ## compare with the ceiling and with peers, ten minutes; ROUNDS=5 SECONDS=3
+	$(BIN)/python -m benchmarks $(BENCH_OPTIONS) compare --peers-python $(BENCH_VENV)/bin/python
+
+bench-growth: $(VENV)/installed-dev ## the same service with up to a million builds, and with three processes
+	$(BIN)/python -m benchmarks $(BENCH_OPTIONS) growth
+
 clean: ## remove what the other targets made; data/ is yours and stays
-	rm -rf $(VENV) .cache build dist *.egg-info .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) .cache build dist *.egg-info .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/installed: setup.cfg constraints.txt
@@ -33,3 +45,8 @@ $(VENV)/installed-dev: setup.cfg constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/installed
+
+$(BENCH_VENV)/installed: benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@

@@ -1,0 +1,121 @@
+"""The command `python -m benchmarks`, which `make bench` and `make bench-growth` run."""
+
+import argparse
+import contextlib
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from benchmarks import ROOT, growth, plot, report
+from benchmarks.comparison import LOADS, compare
+from benchmarks.contenders import CONTENDERS
+from benchmarks.databases import NewDatabase, postgresql
+from benchmarks.load import Generator
+from benchmarks.surroundings import surroundings
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def main() -> int:
+    """Run the command; the status is 1 where a figure is invalid, 2 where there is none."""
+    options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+    except RuntimeError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 2
+
+
+def _interrupt(signal_number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3, help="how long each load lasts (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (%(default)s)")
+    parser.add_argument("--postgres-url", default="", help="a PostgreSQL server to use in place of one of its own")
+    parser.add_argument(
+        "--data", type=Path, default=None, help="the folder of the databases; /var/tmp, if there is one"
+    )
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the results are written")
+    commands = parser.add_subparsers(title="commands", required=True)
+    comparison = commands.add_parser("compare", help="the ceiling, the service and its peers")
+    comparison.add_argument("--only", default="", help="leave out contenders whose label has none of these, by comma")
+    comparison.add_argument("--peers-python", type=Path, default=ROOT / ".venv-bench" / "bin" / "python")
+    comparison.set_defaults(run=_compare)
+    growing = commands.add_parser("growth", help="the service with more builds, and with more processes")
+    growing.add_argument("--builds", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
+    growing.set_defaults(run=_growth)
+    redraw = commands.add_parser("plot", help="draw the plot and the table of the last comparison again")
+    redraw.set_defaults(run=_plot)
+    return parser
+
+
+@contextlib.contextmanager
+def _place(options: argparse.Namespace) -> Iterator[tuple[Path, NewDatabase]]:
+    """Give an empty folder and a way to make PostgreSQL databases; nothing is left of either."""
+    # /tmp may be in memory, where a sync costs nothing; /var/tmp is on a disk.
+    parent = options.data or (Path("/var/tmp") if Path("/var/tmp").is_dir() else None)
+    with tempfile.TemporaryDirectory(dir=parent, prefix="build-admin-bench-") as name:
+        server = Path(name) / "postgresql"
+        server.mkdir()
+        with postgresql(options.postgres_url, server) as new_database:
+            yield Path(name), new_database
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    only = [name.strip().lower() for name in options.only.split(",")]
+    others = [one for one in CONTENDERS[1:] if any(name in one.label.lower() for name in only)]
+    contenders = [CONTENDERS[0], *others]
+    minutes = len(contenders) * len(LOADS) * options.rounds * (options.seconds + 0.2) / 60 + 1
+    _say(f"{len(contenders)} contenders, {options.rounds} rounds: about {minutes:.0f} minutes")
+    with _place(options) as (folder, new_database):
+        where = surroundings(folder, new_database, Generator(folder).name)
+        peers_python = options.peers_python.absolute()
+        results = compare(contenders, folder, peers_python, new_database, options.rounds, options.seconds, _say)
+    options.results.mkdir(parents=True, exist_ok=True)
+    text = report.dump(where, options.rounds, options.seconds, results)
+    (options.results / "comparison.json").write_text(text, encoding="utf-8")
+    return _plot(options)
+
+
+def _plot(options: argparse.Namespace) -> int:
+    where, rounds, seconds, results = report.load(options.results / "comparison.json")
+    table = report.markdown(where, rounds, seconds, results)
+    (options.results / "comparison.md").write_text(table, encoding="utf-8")
+    caption = (
+        f"Medians of {rounds} rounds of {seconds:g} s, {where['date']}: {where['processor']}, shared with the load "
+        f"generator; a sync of the disk takes {where['sync of the disk']}."
+    )
+    (options.results / "comparison.svg").write_text(plot.svg(results, caption), encoding="utf-8")
+    print(table)
+    return int(any(outcome.failures for result in results for outcome in result.outcomes))
+
+
+def _growth(options: argparse.Namespace) -> int:
+    with _place(options) as (folder, new_database):
+        where = surroundings(folder, new_database, Generator(folder).name)
+        points = growth.grow(options.builds, folder, new_database, options.rounds, options.seconds, _say)
+    options.results.mkdir(parents=True, exist_ok=True)
+    (options.results / "growth.json").write_text(growth.dump(where, points), encoding="utf-8")
+    table = growth.markdown(where, points)
+    (options.results / "growth.md").write_text(table, encoding="utf-8")
+    print(table)
+    return int(any(load.failures for point in points for loads in point.loads.values() for load in loads))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""The ceiling: what Falcon under waitress costs by itself, with the service's own settings of both.
+
+PUT answers with the bytes that were sent, GET with the sample build: no token, no parsing, no database. What
+the service does less than this is the price of its work. Run by the benchmark; reads the BUILD_ADMIN_… settings.
+"""
+
+import falcon
+
+import server
+from models.build import canonical
+from schemas.sample import SAMPLE
+from settings import Settings
+
+
+class Echo:
+    """Answers without looking."""
+
+    def __init__(self) -> None:
+        self._sample = canonical(SAMPLE)
+
+    def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with the body."""
+        resp.data = req.bounded_stream.read()
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, build_id: int) -> None:
+        """Answer with the sample build, whatever the id."""
+        resp.data = self._sample
+
+
+def main() -> None:
+    """Serve until a signal."""
+    app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
+    app.add_route("/api/v1/admin/build", Echo())
+    app.add_route("/api/v1/admin/builds/{build_id:int}", Echo())
+    server.serve(app, Settings.from_environment(), lambda url: print(url, flush=True))
+
+
+if __name__ == "__main__":
+    main()

