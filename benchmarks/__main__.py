@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the results are written")
     commands = parser.add_subparsers(title="commands", required=True)
     comparison = commands.add_parser("compare", help="the ceiling, the service and its peers")
-    comparison.add_argument("--only", default="", help="leave out contenders whose label has none of these, by comma")
+    comparison.add_argument("--only", nargs="+", default=[""], help="those alone whose label has one of these in it")
     comparison.add_argument("--peers-python", type=Path, default=ROOT / ".venv-bench" / "bin" / "python")
     comparison.set_defaults(run=_compare)
     growing = commands.add_parser("growth", help="the service with more builds, and with more processes")
@@ -77,8 +77,7 @@ def _say(text: str) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    only = [name.strip().lower() for name in options.only.split(",")]
-    others = [one for one in CONTENDERS[1:] if any(name in one.label.lower() for name in only)]
+    others = [one for one in CONTENDERS[1:] if any(name.lower() in one.label.lower() for name in options.only)]
     contenders = [CONTENDERS[0], *others]
     minutes = len(contenders) * len(LOADS) * options.rounds * (options.seconds + 0.2) / 60 + 1
     _say(f"{len(contenders)} contenders, {options.rounds} rounds: about {minutes:.0f} minutes")

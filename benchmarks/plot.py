@@ -80,9 +80,10 @@ def _bars(results: Sequence[Result], heights: Sequence[int]) -> Iterator[str]:
 
 
 def _ranges(results: Sequence[Result], heights: Sequence[int], bottom: int) -> Iterator[str]:
-    outcomes = [result.outcome("PUT", 8) for result in results]
-    low = math.floor(math.log10(min(outcome.p50 for outcome in outcomes)))
-    high = math.ceil(math.log10(max(outcome.p99 for outcome in outcomes)))
+    rows = [(result, result.outcome("PUT", 8), top) for result, top in zip(results, heights, strict=True)]
+    valid = [row for row in rows if not row[1].failures]
+    low = math.floor(math.log10(min((outcome.p50 for _, outcome, _ in valid), default=1)))
+    high = math.ceil(math.log10(max((outcome.p99 for _, outcome, _ in valid), default=10)))
 
     def x(milliseconds: float) -> float:
         return RANGES + (math.log10(milliseconds) - low) / (high - low) * RANGES_WIDTH
@@ -90,7 +91,7 @@ def _ranges(results: Sequence[Result], heights: Sequence[int], bottom: int) -> I
     for power in range(low, high + 1):
         yield _line(x(10**power), TOP - 12, x(10**power), bottom, fill=RULE)
         yield _text(x(10**power), TOP - 16, f"{10**power:g}", size=10, fill=FAINT, anchor="middle")
-    for result, outcome, top in zip(results, outcomes, heights, strict=True):
+    for result, outcome, top in valid:
         y, colour = top + 22, _colour(result)
         yield _line(x(outcome.p50), y, x(outcome.p99), y, fill=colour, width=3)
         yield f'<circle cx="{x(outcome.p50):.1f}" cy="{y}" r="5" fill="{colour}"/>'
