@@ -10,7 +10,7 @@ ROUNDS ?= 5
 SECONDS ?= 3
 BENCH_OPTIONS = --rounds $(ROUNDS) --seconds $(SECONDS)
 
-.PHONY: help run test lint bench bench-growth clean
+.PHONY: help run test stop-test lint bench bench-growth clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -20,6 +20,9 @@ run: $(VENV)/installed ## set up and serve on SQLite, with the sample build and 
 
 test: $(VENV)/installed-dev ## set up and run the whole suite
 	$(BIN)/python -m pytest
+
+stop-test: $(VENV)/installed-dev ## stop a service under load, fifty times
+	BUILD_ADMIN_TEST_STOPS=50 $(BIN)/python -m pytest tests/test_server.py -k stop_under_load
 
 lint: $(VENV)/installed-dev ## style, imports, security pass and types
 	$(BIN)/ruff check .

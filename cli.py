@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = Settings.from_environment()
         logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that requests wait for a thread is no fault
         options.run(settings, options)
     except (SettingsError, StoreError, server.ServerError) as error:
         print(f"build-admin: {error}", file=sys.stderr)

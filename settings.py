@@ -3,6 +3,7 @@
 Each knob is a field of `Settings`; the comment above it is its documentation, and the README's table says the same.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -124,7 +125,7 @@ def _parsers() -> "dict[str, _Parser]":
         PREFIX + "PREVIOUS_SIGNING_KEY": text("previous_signing_key"),
         PREFIX + "LISTEN": _address,
         PREFIX + "THREADS": whole("threads", 1, 64),
-        PREFIX + "TRUSTED_PROXY": text("trusted_proxy"),
+        PREFIX + "TRUSTED_PROXY": _proxy,
         PREFIX + "LOG_FORMAT": one_of("log_format", "text", "json"),
         PREFIX + "LOG_LEVEL": one_of("log_level", "DEBUG", "INFO", "WARNING", "ERROR"),
         PREFIX + "GRACE": whole("grace", 0, 3600),
@@ -133,6 +134,13 @@ def _parsers() -> "dict[str, _Parser]":
         PREFIX + "REQUEST_TIMEOUT": whole("request_timeout", 1, 3600),
         PREFIX + "MAX_HEADER": whole("max_header", 4096, 1024 * 1024),
     }
+
+
+def _proxy(value: str) -> dict[str, object]:
+    try:
+        return {"trusted_proxy": str(ipaddress.ip_address(value))}
+    except ValueError:
+        raise ValueError(f"must be an IP address, not {value!r}") from None
 
 
 def _address(value: str) -> dict[str, object]:

@@ -8,11 +8,17 @@ import falcon
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
+def of(given: str | None) -> str:
+    """Return the id of a request that came with `given` as its X-Request-ID: that, if it can be used, or a new one."""
+    if given and _GIVEN.fullmatch(given):
+        return given
+    return f"{random.getrandbits(128):032x}"
+
+
 class RequestId:
     """Falcon middleware that takes the client's X-Request-ID, or makes one where it sent none that can be used."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Set `req.context.request_id`, 1 to 64 characters, and the response's header."""
-        given = req.get_header("X-Request-ID") or ""
-        req.context.request_id = given if _GIVEN.fullmatch(given) else f"{random.getrandbits(128):032x}"
+        req.context.request_id = of(req.get_header("X-Request-ID"))
         resp.set_header("X-Request-ID", req.context.request_id)

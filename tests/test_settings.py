@@ -43,6 +43,7 @@ def test_a_value_is_read(name: str, value: str, expected: dict[str, object]) -> 
         ("THREADS", "4.5"),
         ("LOG_FORMAT", "xml"),
         ("LOG_LEVEL", "LOUD"),
+        ("TRUSTED_PROXY", "proxy.example.com"),
         ("GRACE", "-1"),
         ("THREAD", "4"),
         ("DATABASE", "x"),
