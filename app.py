@@ -16,6 +16,7 @@ from models import errors
 from models.builds import Builds
 from models.store import Store, open_store
 from resources.build import BuildResource
+from resources.builds import BuildsResource
 from resources.operations import HealthResource, VersionResource
 from schemas.build import BuildSchema
 from schemas.document import DocumentError
@@ -53,6 +54,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     authentication = Authentication(tokens.from_settings(settings))
     app: falcon.App[Any, Any] = falcon.App(middleware=[RequestId(), authentication])
     app.add_route("/api/v1/admin/build", BuildResource(builds, schema))
+    app.add_route("/api/v1/admin/builds/{build_id}", BuildsResource(builds), suffix="one")
     app.add_route("/health", HealthResource())
     app.add_route("/version", VersionResource(__version__))
     add_error_handlers(app, STATUSES)

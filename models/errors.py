@@ -12,7 +12,7 @@ class BuildNotFound(Refusal):
 
     def __init__(self, build_id: int) -> None:
         super().__init__(
-            f"There is no build {build_id}. Correct the id, or create this build by sending 'If-None-Match: *'."
+            f"There is no build {build_id}. Correct the id, or create it: PUT the whole build with 'If-None-Match: *'."
         )
 
 

@@ -35,18 +35,26 @@ class Preconditions:
 
     def check(self, tag: str | None) -> None:
         """Raise PreconditionFailed unless the build's opaque tag, None where there is no build, is what is demanded."""
+        self.check_match(tag)
+        if self.rules_out(tag):
+            raise PreconditionFailed(
+                "There is a build with this id already; leave out 'If-None-Match' to overwrite it."
+                if self.creates
+                else "The build is in a state that 'If-None-Match' rules out."
+            )
+
+    def check_match(self, tag: str | None) -> None:
+        """Raise PreconditionFailed where `If-Match` is there and does not match the build's opaque tag."""
         if self.if_match is not None and not _matches(self.if_match, tag, weak=False):
             raise PreconditionFailed(
                 "The build has changed since it was read; read it again."
                 if tag
                 else "There is no such build to match; leave out 'If-Match', or correct the id."
             )
-        if self.if_none_match is not None and _matches(self.if_none_match, tag, weak=True):
-            raise PreconditionFailed(
-                "There is a build with this id already; leave out 'If-None-Match' to overwrite it."
-                if self.creates
-                else "The build is in a state that 'If-None-Match' rules out."
-            )
+
+    def rules_out(self, tag: str | None) -> bool:
+        """Return whether `If-None-Match` is there and matches: a read is not modified then, an overwrite fails."""
+        return self.if_none_match is not None and _matches(self.if_none_match, tag, weak=True)
 
     def __bool__(self) -> bool:
         return self.if_match is not None or self.if_none_match is not None
