@@ -14,6 +14,7 @@ from middleware.errors import add_error_handlers
 from middleware.request_id import RequestId
 from models import errors
 from models.builds import Builds
+from models.listing import Listing
 from models.store import Store, open_store
 from resources.build import BuildResource
 from resources.builds import BuildsResource
@@ -54,7 +55,10 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     authentication = Authentication(tokens.from_settings(settings))
     app: falcon.App[Any, Any] = falcon.App(middleware=[RequestId(), authentication])
     app.add_route("/api/v1/admin/build", BuildResource(builds, schema))
-    app.add_route("/api/v1/admin/builds/{build_id}", BuildsResource(builds), suffix="one")
+    stored = BuildsResource(builds, Listing(store.database, store.columns))
+    app.add_route("/api/v1/admin/builds", stored)
+    app.add_route("/api/v1/admin/builds/queue", stored, suffix="queue")
+    app.add_route("/api/v1/admin/builds/{build_id}", stored, suffix="one")
     app.add_route("/health", HealthResource())
     app.add_route("/version", VersionResource(__version__))
     add_error_handlers(app, STATUSES)

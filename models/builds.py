@@ -10,7 +10,7 @@ from typing import Any
 import peewee
 from peewee import Value, fn
 
-from models.build import DOCUMENTED, NEWER, Build, canonical, changes, etag, from_row, normal, to_row
+from models.build import NEWER, Build, canonical, changes, etag, from_row, normal, to_row
 from models.database import Database, PostgresqlDatabase
 from models.errors import BuildNotFound, FieldsLeftOut, NumberTaken, Unstorable
 from models.revision import Revision
@@ -61,7 +61,7 @@ class Builds:
 
     def __init__(self, database: Database, columns: Columns) -> None:
         self.database = database
-        names = [name for name in (*DOCUMENTED, *NEWER) if name in columns.present]
+        names = columns.names
         fields = [Build._meta.fields[name] for name in names]
         this = Build.id == Value("id", converter=False)
         last_revision = Revision.select(fn.MAX(Revision.revision)).where(Revision.build_id == Build.id)

@@ -1,8 +1,9 @@
 """The databases that builds are kept in, and how work is run on each: read, or written whole or not at all.
 
-Both are peewee databases with two more methods. `read(work)` runs work that only reads; `write(work)` runs it in one
-transaction, which is on disk when `write` returns. Every thread has a connection of its own, opened when it is first
-needed and replaced when it proves to be lost, so there is always one for each thread and none to give back.
+Both are peewee databases with three more methods. `read(work)` runs work that only reads; `snapshot(work)` does so
+where it reads more than once; `write(work)` runs it in one transaction, which is on disk when `write` returns. Every
+thread has a connection of its own, opened when it is first needed and replaced when it proves to be lost, so there is
+always one for each thread and none to give back.
 """
 
 import os
@@ -57,6 +58,12 @@ class SqliteDatabase(peewee.SqliteDatabase):
         """Return what `work` returns. Raises peewee.DatabaseError where the database cannot be read."""
         self._follow_file()
         return work()
+
+    def snapshot(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns, all of whose statements see one state. Raises peewee.DatabaseError."""
+        self._follow_file()
+        with self.atomic("DEFERRED"):
+            return work()
 
     def write(self, work: Callable[[], T]) -> T:
         """Run `work` in a transaction and return what it returns, once that is on disk.
@@ -161,6 +168,11 @@ class PostgresqlDatabase(peewee.PostgresqlDatabase):
     def read(self, work: Callable[[], T]) -> T:
         """Return what `work` returns. Raises peewee.DatabaseError where the database cannot be read."""
         return self._on_live_connection(work)
+
+    def snapshot(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns, all of whose statements see one state. Raises peewee.DatabaseError."""
+        with self.atomic("REPEATABLE READ"):
+            return work()
 
     def write(self, work: Callable[[], T]) -> T:
         """Run `work` in a transaction and return what it returns, once it is committed.

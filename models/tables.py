@@ -34,6 +34,11 @@ class Columns:
     limits: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def names(self) -> list[str]:
+        """The fields that have a column, in a build's order."""
+        return [name for name in (*DOCUMENTED, *NEWER) if name in self.present]
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """The newer fields that have no column, as in an older Vela server's table."""
         return tuple(name for name in NEWER if name not in self.present)

@@ -1,21 +1,55 @@
 """The builds routes: what is stored under /api/v1/admin/builds, read."""
 
+import time
+from typing import Any
+
 import falcon
 
 from models.build import canonical, etag
 from models.builds import Builds
+from models.listing import Filters, Listing
+from resources import paging
 from resources.identifier import identifier
 from resources.preconditions import Preconditions
-from resources.query import parameters
-from schemas.parameters import Parameters
+from resources.query import parameters, sent
+from schemas.parameters import ListParameters, Parameters, QueueParameters
+
+#: Builds that the queue shows at the most. A site has that many after a bad day; more would take its memory too.
+MAX_QUEUE = 1000
+
+#: Seconds that the queue looks back if the client does not say.
+QUEUE_AGE = 24 * 3600
+
+_QUEUED = ("pending", "running")
 
 
 class BuildsResource:
     """The builds that are stored."""
 
-    def __init__(self, builds: Builds) -> None:
+    def __init__(self, builds: Builds, listing: Listing) -> None:
         self._builds = builds
+        self._listing = listing
         self._none = Parameters()
+        self._list = ListParameters()
+        self._queue = QueueParameters()
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with a page of the builds that pass the filters, newest id first."""
+        filters: dict[str, Any] = dict(parameters(self._list, req))
+        number, per_page = filters.pop("page"), filters.pop("per_page")
+        page = self._listing.page(Filters(**filters), number, per_page)
+        paging.set_page(resp, sent(req), number, per_page, page.total)
+        resp.data = paging.array(map(canonical, page.items))
+
+    def on_get_queue(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with the newest of the pending and running builds; where there are more, a link leads to them."""
+        after = parameters(self._queue, req).get("after", int(time.time()) - QUEUE_AGE)
+        page = self._listing.page(Filters(status=_QUEUED, after=after), 1, MAX_QUEUE)
+        if page.total > MAX_QUEUE:
+            rest = {"status": ",".join(_QUEUED), "after": str(after), "page": "11", "per_page": str(MAX_QUEUE // 10)}
+            resp.set_header("Link", paging.link("../builds" + paging.query(rest), "next"))
+        resp.set_header("X-Total-Count", str(page.total))
+        resp.data = paging.array(map(canonical, page.items))
 
     def on_get_one(self, req: falcon.Request, resp: falcon.Response, build_id: str) -> None:
         """Answer with a build and its tag, or with 304 if the client has it already (RFC 9110, section 13.1.2)."""
@@ -30,4 +64,6 @@ class BuildsResource:
         else:
             resp.data = text
 
+    on_head = on_get
+    on_head_queue = on_get_queue
     on_head_one = on_get_one

@@ -1,9 +1,19 @@
 """Parameters: what may stand behind a route's question mark, a schema each; what is not known is refused."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError, fields, validate
+
+from schemas.build import STATUSES
+from schemas.fields import MAX_INTEGER, String
+
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
+
+#: The builds or revisions that a page has if the client does not say, and at the most.
+PER_PAGE = 10
+MAX_PER_PAGE = 100
 
 
 class Flag(fields.Boolean):
@@ -11,8 +21,37 @@ class Flag(fields.Boolean):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
         if value not in ("true", "false"):
-            raise ValidationError("must be true or false, once.")
+            raise ValidationError("must be true or false.")
         return bool(value == "true")
+
+
+class Number(fields.Integer):
+    """An integer from `least` to `most`, in decimal digits: no sign, no leading zero."""
+
+    def __init__(self, least: int = 0, most: int = MAX_INTEGER, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Range(least, most), **kwargs)
+        self._range = range(least, most + 1)
+        self._fault = f"must be an integer from {least} to {most}, in digits."
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        if not _DECIMAL.fullmatch(value) or int(value) not in self._range:
+            raise ValidationError(self._fault)
+        return int(value)
+
+
+class Choices(fields.List[str]):
+    """One or more of the `choices`, separated by commas."""
+
+    def __init__(self, choices: tuple[str, ...], **kwargs: Any) -> None:
+        super().__init__(fields.String(validate=validate.OneOf(choices)), validate=validate.Length(1), **kwargs)
+        self._choices = frozenset(choices)
+        self._fault = f"must be one or more of {', '.join(choices)}; separated by commas, without spaces around them."
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        chosen = value.split(",")
+        if not self._choices.issuperset(chosen):
+            raise ValidationError(self._fault)
+        return chosen
 
 
 class Parameters(Schema):
@@ -30,3 +69,27 @@ class OverwriteParameters(Parameters):
     """The parameters of `PUT …/build`."""
 
     dry_run = Flag(load_default=False)
+
+
+class PageParameters(Parameters):
+    """The parameters of a list: which page of it, and how many items a page has."""
+
+    page = Number(1, load_default=1)
+    per_page = Number(1, MAX_PER_PAGE, load_default=PER_PAGE)
+
+
+class ListParameters(PageParameters):
+    """The parameters of `GET …/builds`: the filters, and the page."""
+
+    status = Choices(STATUSES)
+    repo_id = Number()
+    number = Number()
+    branch = String(500)
+    after = Number()
+    before = Number()
+
+
+class QueueParameters(Parameters):
+    """The parameters of `GET …/builds/queue`."""
+
+    after = Number()

@@ -1,0 +1,100 @@
+"""Listing: the stored builds, filtered and a page at a time, newest id first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from models.build import Build, from_row
+from models.database import Database
+from models.tables import Columns
+
+#: So many builds at most are sorted to find a page of them. More than that are walked in the order of their ids, where
+#: a page is soon found; few could be anywhere in the table.
+_SORTED = 10_000
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What builds are asked for; None asks for nothing.
+
+    Attributes:
+        status: the statuses, of which a build has one.
+        repo_id, number, branch: the field's value; its zero is found where the row has NULL, as it reads.
+        after, before: Unix seconds between which the build was created; the bounds themselves are outside.
+
+    """
+
+    status: Sequence[str] | None = None
+    repo_id: int | None = None
+    number: int | None = None
+    branch: str | None = None
+    after: int | None = None
+    before: int | None = None
+
+    def applied_to(self, query: Any) -> Any:
+        """Return a peewee query of builds, narrowed to those that pass."""
+        if self.status is not None:
+            query = query.where(Build.status << list(self.status))
+        for field in (Build.repo_id, Build.number, Build.branch):
+            value = getattr(self, field.name)
+            if value is not None:
+                query = query.where((field == value) if value else (field == value) | field.is_null())
+        if self.after is not None:
+            query = query.where(Build.created > self.after)
+        if self.before is not None:
+            query = query.where((Build.created < self.before) | Build.created.is_null())
+        return query
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of what is listed.
+
+    Attributes:
+        items: what is on this page.
+        total: how many there are on all pages.
+
+    """
+
+    items: list[dict[str, Any]]
+    total: int
+
+
+class Listing:
+    """The builds in a database, to be looked through."""
+
+    def __init__(self, database: Database, columns: Columns) -> None:
+        self._database = database
+        self._fields = [Build._meta.fields[name] for name in columns.names]
+
+    def page(self, filters: Filters, page: int, per_page: int) -> Page:
+        """Return a page of the builds that pass `filters`; one beyond the last is empty.
+
+        Args:
+            filters: what is asked for.
+            page: which page, the first is 1.
+            per_page: how many builds a page has.
+
+        Raises:
+            StoredBuildUnreadable: a row holds what is not a build.
+            peewee.DatabaseError: the database cannot be read.
+
+        """
+        return self._database.snapshot(partial(self._page, filters, (page - 1) * per_page, per_page))
+
+    def _page(self, filters: Filters, offset: int, limit: int) -> Page:
+        total: int = filters.applied_to(Build.select()).count(self._database)
+        limit = min(limit, total - offset)
+        if limit <= 0:
+            return Page([], total)
+        query = filters.applied_to(Build.select(*self._fields)).limit(limit)
+        if total <= _SORTED:
+            # An order that no index has: where few builds pass, their ids are sorted instead of all builds walked.
+            query = query.order_by((Build.id + 0).desc()).offset(offset)
+        elif offset <= total // 2:
+            query = query.order_by(Build.id.desc()).offset(offset)
+        else:
+            query = query.order_by(Build.id).offset(total - offset - limit)
+        builds = [from_row(row) for row in query.dicts().execute(self._database)]
+        return Page(sorted(builds, key=lambda build: -build["id"]), total)

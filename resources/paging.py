@@ -1,0 +1,45 @@
+"""Paging: a list is answered a page at a time, with the way to the others (RFC 8288)."""
+
+from collections.abc import Iterable
+from urllib.parse import quote, urlencode
+
+import falcon
+
+
+def array(texts: Iterable[bytes]) -> bytes:
+    """Return the JSON array of objects that are laid out as a build is, each with a line end after it."""
+    items = b",\n".join(text[:-1] for text in texts)
+    return b"[\n" + items + b"\n]\n" if items else b"[]\n"
+
+
+def set_page(resp: falcon.Response, sent: dict[str, str], page: int, per_page: int, total: int) -> None:
+    """Set X-Total-Count and Link: to the first and last page, and to those beside this one that there are.
+
+    The targets are relative references, a query alone, so they hold behind any proxy, whatever host, scheme or prefix
+    it adds (RFC 8288, section 3.1).
+
+    Args:
+        resp: the response.
+        sent: the request's parameters; the links keep them.
+        page: the page that is answered; it may be beyond the last.
+        per_page: items a page.
+        total: items on all pages.
+
+    """
+    last = max(1, -(-total // per_page))
+    pages = {"first": 1, "prev": min(page - 1, last), "next": page + 1, "last": last}
+    links = [
+        link(query(sent | {"page": str(number)}), relation) for relation, number in pages.items() if 1 <= number <= last
+    ]
+    resp.set_header("Link", ", ".join(links))
+    resp.set_header("X-Total-Count", str(total))
+
+
+def link(target: str, relation: str) -> str:
+    """Return a link as the header Link has it; the relation is in quotes, for clients look for `rel="next"`."""
+    return f'<{target}>; rel="{relation}"'
+
+
+def query(sent: dict[str, str]) -> str:
+    """Return parameters as a relative reference: a question mark, and the query."""
+    return "?" + urlencode(sent, quote_via=quote, safe=",")

@@ -1,0 +1,210 @@
+"""GET of the builds' list and of the queue: filters, pages and their order, on both stores."""
+
+import re
+import threading
+import time
+from typing import Any
+from urllib.parse import urljoin
+
+import pytest
+from service import BUILDS, Answer, Service
+
+QUEUE = f"{BUILDS}/queue"
+
+
+def ids(answer: Answer) -> list[int]:
+    assert answer.status == 200, answer
+    return [build["id"] for build in answer.json]
+
+
+def links(answer: Answer) -> dict[str, str]:
+    """Return the targets of a response's links, by relation."""
+    return {relation: target for target, relation in re.findall(r"<([^>]*)>; rel=\"(\w+)\"", answer.headers["Link"])}
+
+
+@pytest.fixture
+def few(service: Service, new_id: int) -> list[int]:
+    """The ids of seven builds of a repository of their own, whose id is the first; the newest comes first."""
+    for number in range(1, 8):
+        service.create(
+            id=new_id + 10_000 * number,
+            repo_id=new_id,
+            number=number,
+            created=number * 100,
+            status=("running", "pending", "pending approval", "success")[number % 4],
+            branch=f"branch {number % 2} & +%,ü",
+        )
+    return [new_id + 10_000 * number for number in range(7, 0, -1)]
+
+
+def test_a_list_has_whole_builds_newest_id_first(service: Service, few: list[int]) -> None:
+    answer = service.get(f"{BUILDS}?repo_id={few[0] - 70_000}")
+    assert ids(answer) == few
+    assert answer.json == [service.find(build_id) for build_id in few]
+    one = service.get(f"{BUILDS}/{few[0]}").body
+    assert answer.body.startswith(b"[\n" + one[:-1] + b",\n{\n")
+    assert answer.body.endswith(b"}\n]\n")
+    assert answer.headers["X-Total-Count"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("status=running", [4]),
+        ("status=running,success", [7, 4, 3]),
+        ("status=pending%20approval,running", [6, 4, 2]),
+        ("number=3", [3]),
+        ("number=8", []),
+        ("branch=branch+1+%26+%2B%25%2C%C3%BC", [7, 5, 3, 1]),
+        ("branch=branch", []),
+        ("after=300", [7, 6, 5, 4]),
+        ("before=300", [2, 1]),
+        ("after=200&before=400", [3]),
+        ("after=200&before=400&status=running", []),
+        ("after=0", [7, 6, 5, 4, 3, 2, 1]),
+        ("before=0", []),
+        ("after=9223372036854775807", []),
+        ("before=9223372036854775807&number=1", [1]),
+        ("per_page=100&page=1", [7, 6, 5, 4, 3, 2, 1]),
+        ("per_page=3&page=3", [1]),
+        ("per_page=3&page=4", []),
+        ("per_page=100&page=9223372036854775807", []),
+    ],
+)
+def test_filters_are_combined(service: Service, few: list[int], query: str, numbers: list[int]) -> None:
+    answer = service.get(f"{BUILDS}?repo_id={few[0] - 70_000}&{query}")
+    assert [build["number"] for build in answer.json] == numbers
+    head = service.request("HEAD", f"{BUILDS}?repo_id={few[0] - 70_000}&{query}")
+    names = ("Link", "X-Total-Count", "Content-Length")
+    assert [head.headers[name] for name in names] == [answer.headers[name] for name in names]
+    assert (head.status, head.body) == (200, b"")
+
+
+def test_an_empty_list_is_an_array_on_one_page(service: Service) -> None:
+    answer = service.get(f"{BUILDS}?repo_id=9223372036854775806")
+    assert (answer.status, answer.body, answer.headers["X-Total-Count"]) == (200, b"[]\n", "0")
+    assert links(answer) == {
+        "first": "?repo_id=9223372036854775806&page=1",
+        "last": "?repo_id=9223372036854775806&page=1",
+    }
+
+
+def test_a_zero_is_found_as_it_reads(service: Service, few: list[int]) -> None:
+    repo_id = few[0] - 70_000
+    service.create(id=repo_id, repo_id=repo_id, number=99, branch="", created=0)
+    assert ids(service.get(f"{BUILDS}?repo_id={repo_id}&branch=")) == [repo_id]
+    assert ids(service.get(f"{BUILDS}?repo_id={repo_id}&before=1")) == [repo_id]
+    assert ids(service.get(f"{BUILDS}?repo_id={repo_id}&after=0")) == few
+    assert ids(service.get(f"{BUILDS}?repo_id={repo_id}&number=0")) == []
+
+
+def test_links_lead_through_every_page_and_keep_the_filters(service: Service, few: list[int]) -> None:
+    repo_id = few[0] - 70_000
+    path = f"{BUILDS}?repo_id={repo_id}&branch=branch+1+%26+%2B%25%2C%C3%BC&status=running,pending,success&per_page=1"
+    first = links(service.get(path))["first"]
+    found: list[Any] = []
+    back: list[str] = []
+    target: str | None = urljoin(path, first)
+    while target:
+        answer = service.get(target)
+        found += ids(answer)
+        assert answer.headers["X-Total-Count"] == "4"
+        assert set(links(answer)) == {"first", "last"} | ({"prev"} if back else set()) | (
+            {"next"} if len(found) < 4 else set()
+        )
+        if back:
+            assert urljoin(path, links(answer)["prev"]) == back[-1]
+        back.append(target)
+        target = urljoin(path, links(answer)["next"]) if "next" in links(answer) else None
+    assert found == [few[0], few[2], few[4], few[6]]
+    assert urljoin(path, links(answer)["last"]) == back[-1]
+
+
+def test_the_last_page_leads_back_from_beyond(service: Service, few: list[int]) -> None:
+    answer = service.get(f"{BUILDS}?repo_id={few[0] - 70_000}&per_page=5&page=99")
+    assert {relation: target.rpartition("page=")[2] for relation, target in links(answer).items()} == {
+        "first": "1",
+        "prev": "2",
+        "last": "2",
+    }
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "page=0", "page=-1", "page=", "page", "page=one", "page=01", "page=1.0", "page=+1", "page=%2B1", "page=1_0",
+        "page=%201",
+        "page=%D9%A1", "page=9223372036854775808", "page=1&page=1", "per_page=0", "per_page=101", "per_page=10,20",
+        "status=", "status=stuck", "status=running,", "status=running,%20pending", "status=Running",
+        "status=running&status=pending",
+        "repo_id=-1", "repo_id=9223372036854775808", "number=1e3", "after=yesterday", "before=1563474076.5", "after=-1",
+        "branch=%00", "branch=%FF", "branch=%C3%28", "branch=%ED%A0%80", "branch=%zz",
+        "branch=%", "branch=" + "x" * 501,
+        "event=push", "id=1", "Status=running", "=", "=1", "sort=id", "page[]=1", "%FF=1", "dry_run=true",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("path", [BUILDS, QUEUE])
+def test_what_does_not_parse_or_is_not_known_is_refused(service: Service, path: str, query: str) -> None:
+    answer = service.get(f"{path}?{query}")
+    assert answer.status == 400, answer
+    assert answer.json["error"].endswith(".")
+
+
+def test_a_query_that_is_not_ascii_is_refused(service: Service) -> None:
+    import socket
+
+    request = f"GET {BUILDS}?branch=\xfc HTTP/1.0\r\nAuthorization: Bearer {service.token}\r\n\r\n"
+    with socket.create_connection((service.host, service.port), timeout=30) as connection:
+        connection.sendall(request.encode("latin-1"))
+        assert b" 400 " in connection.makefile("rb").readline()
+
+
+def test_every_fault_of_a_query_is_told(service: Service) -> None:
+    error = service.get(f"{BUILDS}?page=0&status=stuck&colour=red").json["error"]
+    assert all(name in error for name in ("page ", "status ", "colour ", "pending approval"))
+
+
+def test_the_queue_has_what_waits_or_runs_since_yesterday(service: Service, new_id: int) -> None:
+    now = int(time.time())
+    for offset, status, created in [
+        (1, "pending", now - 60),
+        (2, "running", now - 23 * 3600),
+        (3, "running", now - 25 * 3600),
+        (4, "pending approval", now),
+        (5, "success", now),
+    ]:
+        service.create(id=new_id + offset * 10_000, status=status, created=created, repo_id=new_id)
+
+    def mine(query: str = "") -> list[int]:
+        return [
+            build_id - new_id for build_id in ids(service.get(QUEUE + query)) if build_id % 10_000 == new_id % 10_000
+        ]
+
+    assert mine() == [20_000, 10_000]
+    assert mine(f"?after={now - 26 * 3600}") == [30_000, 20_000, 10_000]
+    assert mine(f"?after={now - 23 * 3600}") == [10_000]
+    assert mine(f"?after={now}") == []
+    assert service.request("HEAD", QUEUE).status == 200
+
+
+def test_a_page_and_the_total_are_of_one_moment(service: Service, new_id: int) -> None:
+    def write() -> None:
+        for number in range(1, 61):
+            service.create(id=new_id + 20_000_000 + number, repo_id=new_id, number=number)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while writer.is_alive():
+        answer = service.get(f"{BUILDS}?repo_id={new_id}&per_page=100")
+        found = ids(answer)
+        assert str(len(found)) == answer.headers["X-Total-Count"]
+        assert found == list(range(new_id + 20_000_000 + len(found), new_id + 20_000_000, -1))
+    writer.join()
+
+
+@pytest.mark.parametrize("path", [BUILDS, QUEUE])
+@pytest.mark.parametrize("method", ["DELETE", "PATCH", "POST", "PUT"])
+def test_a_list_is_only_read(service: Service, path: str, method: str) -> None:
+    answer = service.request(method, path)
+    assert answer.status == 405
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}

@@ -1,0 +1,64 @@
+"""Lists of more builds than can be sorted or shown at once, in a store of their own."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.builds import Builds
+from models.listing import Filters, Listing
+from models.store import Store, open_store
+
+COUNT = 12_000
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store of each kind with 12,000 builds that a Vela server left pending, with all else NULL."""
+    url = request.getfixturevalue("new_database")() if request.param == "postgresql" else ""
+    store = open_store(tmp_path_factory.mktemp(request.param), url)
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {COUNT}) SELECT i FROM n"
+    store.database.execute_sql(  # type: ignore[no-untyped-call]
+        f"INSERT INTO builds (id, status, created) SELECT i, 'pending', i FROM ({numbers}) AS n"
+    )
+    return store
+
+
+@pytest.mark.parametrize("filters", [Filters(), Filters(after=0), Filters(status=["pending", "running"])])
+@pytest.mark.parametrize("page", [1, 2, 59, 60, 61, 62, 63, 119, 120, 121, 2**62])
+def test_every_page_of_a_long_list_is_as_it_would_be_of_a_short_one(store: Store, filters: Filters, page: int) -> None:
+    answer = Listing(store.database, store.columns).page(filters, page, 99)
+    assert answer.total == COUNT
+    newest = COUNT - (page - 1) * 99
+    assert [build["id"] for build in answer.items] == list(range(max(newest, 0), max(newest - 99, 0), -1))
+
+
+def test_a_row_of_a_vela_server_reads_as_zeros(store: Store) -> None:
+    (build,) = (
+        Listing(store.database, store.columns).page(Filters(before=2, number=0, repo_id=0, branch=""), 1, 10).items
+    )
+    assert build == Builds(store.database, store.columns).find(1)
+    assert (build["number"], build["branch"], "fork" in build) == (0, "", False)
+
+
+def test_the_queue_is_bounded_and_says_where_the_rest_is(store: Store) -> None:
+    client = falcon_client(store)
+    queue = client.simulate_get("/api/v1/admin/builds/queue?after=0")
+    assert len(queue.json) == 1000
+    assert queue.headers["X-Total-Count"] == str(COUNT)
+    assert queue.headers["Link"] == '<../builds?status=pending,running&after=0&page=11&per_page=100>; rel="next"'
+    rest = client.simulate_get("/api/v1/admin/builds?status=pending,running&after=0&page=11&per_page=100")
+    assert rest.json[0]["id"] == queue.json[-1]["id"] - 1
+    short = client.simulate_get(f"/api/v1/admin/builds/queue?after={COUNT - 1000}")
+    assert (len(short.json), "Link" in short.headers) == (1000, False)
+
+
+def falcon_client(store: Store) -> Any:
+    from falcon.testing import TestClient
+    from service import KEY, token
+
+    from app import create_app
+    from settings import Settings
+
+    app = create_app(Settings(data=Path("unused"), signing_key=KEY), store)
+    return TestClient(app, headers={"Authorization": f"Bearer {token()}"})
