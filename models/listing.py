@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from peewee import SQL, fn
+
 from models.build import Build, from_row
 from models.database import Database
 from models.tables import Columns
@@ -84,17 +86,18 @@ class Listing:
         return self._database.snapshot(partial(self._page, filters, (page - 1) * per_page, per_page))
 
     def _page(self, filters: Filters, offset: int, limit: int) -> Page:
-        total: int = filters.applied_to(Build.select()).count(self._database)
+        total: int = filters.applied_to(Build.select(fn.COUNT(SQL("*")))).scalar(self._database)
         limit = min(limit, total - offset)
         if limit <= 0:
             return Page([], total)
-        query = filters.applied_to(Build.select(*self._fields)).limit(limit)
+        ids = filters.applied_to(Build.select(Build.id)).limit(limit)
         if total <= _SORTED:
             # An order that no index has: where few builds pass, their ids are sorted instead of all builds walked.
-            query = query.order_by((Build.id + 0).desc()).offset(offset)
+            ids = ids.order_by((Build.id + 0).desc()).offset(offset)
         elif offset <= total // 2:
-            query = query.order_by(Build.id.desc()).offset(offset)
+            ids = ids.order_by(Build.id.desc()).offset(offset)
         else:
-            query = query.order_by(Build.id).offset(total - offset - limit)
+            ids = ids.order_by(Build.id).offset(total - offset - limit)
+        query = Build.select(*self._fields).where(Build.id << ids)
         builds = [from_row(row) for row in query.dicts().execute(self._database)]
         return Page(sorted(builds, key=lambda build: -build["id"]), total)
