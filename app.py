@@ -15,10 +15,12 @@ from middleware.request_id import RequestId
 from models import errors
 from models.builds import Builds
 from models.listing import Listing
+from models.revisions import Revisions
 from models.store import Store, open_store
 from resources.build import BuildResource
 from resources.builds import BuildsResource
 from resources.operations import HealthResource, VersionResource
+from resources.revisions import RevisionsResource
 from schemas.build import BuildSchema
 from schemas.document import DocumentError
 from settings import Settings
@@ -30,6 +32,7 @@ STATUSES: dict[type[Exception], str] = {
     DocumentError: falcon.HTTP_BAD_REQUEST,
     errors.Unstorable: falcon.HTTP_BAD_REQUEST,
     errors.BuildNotFound: falcon.HTTP_NOT_FOUND,
+    errors.RevisionNotFound: falcon.HTTP_NOT_FOUND,
     errors.NumberTaken: falcon.HTTP_CONFLICT,
     errors.PreconditionFailed: falcon.HTTP_PRECONDITION_FAILED,
 }
@@ -59,6 +62,9 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     app.add_route("/api/v1/admin/builds", stored)
     app.add_route("/api/v1/admin/builds/queue", stored, suffix="queue")
     app.add_route("/api/v1/admin/builds/{build_id}", stored, suffix="one")
+    revisions = RevisionsResource(Revisions(store.database, builds))
+    app.add_route("/api/v1/admin/builds/{build_id}/revisions", revisions)
+    app.add_route("/api/v1/admin/builds/{build_id}/revisions/{revision}", revisions, suffix="one")
     app.add_route("/health", HealthResource())
     app.add_route("/version", VersionResource(__version__))
     add_error_handlers(app, STATUSES)

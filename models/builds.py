@@ -91,14 +91,19 @@ class Builds:
 
     def find(self, build_id: int) -> dict[str, Any]:
         """Return the build with this id. Raises BuildNotFound and peewee.DatabaseError."""
-        build = self.database.read(partial(self._one, build_id))
+        build = self.database.read(partial(self.stored, build_id))
         if build is None:
             raise BuildNotFound(build_id)
         return build
 
+    def stored(self, build_id: int) -> dict[str, Any] | None:
+        """Return the build with this id, None if there is none, to work that the database is already running."""
+        row = self._find.execute({"id": build_id}).fetchone()
+        return from_row(dict(zip(self._names, row, strict=True))) if row else None
+
     def left_out(self, build_id: int, mentioned: Container[str]) -> list[str]:
         """Return the newer fields in which the stored build has a value and that are not among those `mentioned`."""
-        build = self.database.read(partial(self._one, build_id))
+        build = self.database.read(partial(self.stored, build_id))
         return _left_out(build or {}, mentioned)
 
     def overwrite(
@@ -193,10 +198,6 @@ class Builds:
             other = self._number_of.execute(build).fetchone()
             if other and other[0] != build["id"]:
                 raise NumberTaken(repo_id, number, other[0])
-
-    def _one(self, build_id: int) -> dict[str, Any] | None:
-        row = self._find.execute({"id": build_id}).fetchone()
-        return from_row(dict(zip(self._names, row, strict=True))) if row else None
 
     def _locked(self, build_id: int) -> tuple[dict[str, Any] | None, int]:
         """Return the build, locked for this transaction, and the number of its last revision, 0 if it has none."""

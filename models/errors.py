@@ -16,6 +16,15 @@ class BuildNotFound(Refusal):
         )
 
 
+class RevisionNotFound(Refusal):
+    """There is no such revision of a build with this id."""
+
+    def __init__(self, build_id: int, revision: int) -> None:
+        super().__init__(
+            f"There is no revision {revision} of build {build_id}; its list of revisions has those there are."
+        )
+
+
 class PreconditionFailed(Refusal):
     """The build is not in the state that the client expects (RFC 9110, section 13)."""
 

@@ -1,0 +1,64 @@
+"""Revisions: what was changed of a build, by whom, and what was there before."""
+
+import json
+from functools import partial
+from typing import Any
+
+from peewee import fn
+
+from models.build import DOCUMENTED, NEWER
+from models.builds import Builds
+from models.database import Database
+from models.errors import BuildNotFound, RevisionNotFound
+from models.listing import Page
+from models.revision import Revision
+
+_LISTED = (Revision.revision, Revision.build_id, Revision.at, Revision.by, Revision.request_id, Revision.changes)
+
+
+class Revisions:
+    """The revisions in a database. They outlive their build, which a Vela server may delete."""
+
+    def __init__(self, database: Database, builds: Builds) -> None:
+        self._database = database
+        self._builds = builds
+
+    def page(self, build_id: int, page: int, per_page: int) -> Page:
+        """Return a page of a build's revisions, newest first, without `before`; one beyond the last is empty.
+
+        Raises BuildNotFound where there is neither the build nor a revision of it, and peewee.DatabaseError.
+        """
+        return self._database.snapshot(partial(self._page, build_id, (page - 1) * per_page, per_page))
+
+    def find(self, build_id: int, revision: int) -> dict[str, Any]:
+        """Return one revision, with `before`: the build as it was, None if this revision created it.
+
+        What `before` shows can be put back as it is. An overwrite must mention every newer field in which the stored
+        build has a value, so those that have one now and had none then are in it, and are None.
+
+        Raises RevisionNotFound and peewee.DatabaseError.
+        """
+        return self._database.snapshot(partial(self._find, build_id, revision))
+
+    def _page(self, build_id: int, offset: int, limit: int) -> Page:
+        of_build = Revision.build_id == build_id
+        total: int = Revision.select(fn.COUNT(Revision.revision)).where(of_build).scalar(self._database)
+        if not total and not self._builds.stored(build_id):
+            raise BuildNotFound(build_id)
+        if offset >= total:
+            return Page([], total)
+        query = Revision.select(*_LISTED).where(of_build).order_by(Revision.revision.desc())
+        rows = query.offset(offset).limit(limit).dicts().execute(self._database)
+        return Page([row | {"changes": json.loads(row["changes"])} for row in rows], total)
+
+    def _find(self, build_id: int, revision: int) -> dict[str, Any]:
+        this = (Revision.build_id == build_id) & (Revision.revision == revision)
+        rows = list(Revision.select(*_LISTED, Revision.before).where(this).dicts().execute(self._database))
+        if not rows:
+            raise RevisionNotFound(build_id, revision)
+        found: dict[str, Any] = rows[0]
+        before = json.loads(found["before"]) if found["before"] else None
+        if before:
+            shown = before.keys() | (self._builds.stored(build_id) or {}).keys()
+            before = {name: before.get(name) for name in (*DOCUMENTED, *NEWER) if name in shown}
+        return found | {"changes": json.loads(found["changes"]), "before": before}
