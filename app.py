@@ -19,6 +19,7 @@ from models.revisions import Revisions
 from models.store import Store, open_store
 from resources.build import BuildResource
 from resources.builds import BuildsResource
+from resources.openapi import OpenapiResource
 from resources.operations import HealthResource, VersionResource
 from resources.revisions import RevisionsResource
 from schemas.build import BuildSchema
@@ -66,6 +67,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     app.add_route("/api/v1/admin/builds/{build_id}/revisions", revisions)
     app.add_route("/api/v1/admin/builds/{build_id}/revisions/{revision}", revisions, suffix="one")
     app.add_route("/health", HealthResource())
+    app.add_route("/openapi.json", OpenapiResource())
     app.add_route("/version", VersionResource(__version__))
     add_error_handlers(app, STATUSES)
     return app

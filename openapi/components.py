@@ -1,0 +1,142 @@
+"""Components: what requests and responses have in common; a build's schemas are made from the one that checks it."""
+
+from typing import Any
+
+from apispec import APISpec
+
+from models.build import DOCUMENTED, NEWER
+from schemas.build import BuildSchema
+from schemas.fields import MAX_INTEGER
+from schemas.sample import SAMPLE
+
+JSON = dict[str, Any]
+
+_TAGS_PATTERN = r'^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$'
+_ID = {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_INTEGER}
+TEXT = {"type": "string"}
+_SECONDS = {"type": "integer", "format": "int64", "minimum": 0, "description": "Unix seconds"}
+
+_HEADERS: dict[str, JSON] = {
+    "X-Request-ID": {"description": "The request's id: the client's own if it can be used, else a new one.",
+                     "required": True, "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}},
+    "ETag": {"description": "The build's entity tag, for If-Match and If-None-Match.",
+             "required": True, "schema": {"type": "string", "pattern": '^"[0-9a-f]{32}"$'}},
+    "Location": {"description": "Where the new build is.",
+                 "required": True, "schema": {"type": "string", "format": "uri-reference"}},
+    "Link": {"description": "The first, previous, next and last page, as relative references (RFC 8288).",
+             "required": True, "schema": TEXT},
+    "Rest": {"description": "Where the list goes on, if there are more builds than the queue shows (RFC 8288).",
+             "schema": TEXT},
+    "X-Total-Count": {"description": "How many there are on all pages.",
+                      "required": True, "schema": {"type": "integer", "minimum": 0}},
+    "Retry-After": {"description": "Seconds after which to try again.",
+                    "required": True, "schema": {"type": "integer", "minimum": 0}},
+    "WWW-Authenticate": {"description": "The scheme that is asked for.", "required": True, "schema": TEXT},
+    "Allow": {"description": "The methods that the path takes.", "required": True, "schema": TEXT},
+    "Accept": {"description": "The media type that is taken.", "schema": TEXT},
+    "Accept-Encoding": {"description": "The encoding that is taken: none.", "schema": TEXT},
+}  # fmt: skip
+
+_PARAMETERS: dict[str, tuple[str, JSON]] = {
+    "build_id": ("path", {"required": True, "schema": _ID, "description": "The build's id.", "example": 1}),
+    "revision": ("path", {"required": True, "schema": _ID, "description": "The revision's number.", "example": 1}),
+    "If-Match": ("header", {"schema": {"type": "string", "pattern": _TAGS_PATTERN},
+                            "description": "Go on only if the build has one of these entity tags, or exists (`*`)."}),
+    "If-None-Match": ("header", {"schema": {"type": "string", "pattern": _TAGS_PATTERN},
+                                 "description": "Go on only if the build has none of these entity tags; "
+                                                "`*` creates a build where there is none."}),
+    "X-Request-ID": ("header", {"schema": TEXT,
+                                "description": "An id of 1 to 64 letters, digits, `.`, `_` and `-`; "
+                                               "any other is replaced."}),
+}  # fmt: skip
+
+#: The answers that refuse, by component: the status, what it means, and the headers it has beside X-Request-ID.
+REFUSALS: dict[str, tuple[int, str, tuple[str, ...]]] = {
+    "BadRequest": (400, "Something in the request is not as it must be; a refused build has every fault by field.", ()),
+    "Unauthorized": (401, "There is no valid administrator's token.", ("WWW-Authenticate",)),
+    "NotFound": (404, "There is no such build, or revision.", ()),
+    "MethodNotAllowed": (405, "The path does not take this method.", ("Allow",)),
+    "Conflict": (409, "Another build has this repo_id and number.", ()),
+    "PreconditionFailed": (412, "The build is not in the state that If-Match or If-None-Match demands.", ()),
+    "ContentTooLarge": (413, "The body has more than 256 KiB.", ()),
+    "UnsupportedMediaType": (415, "The body is not JSON in UTF-8, or is encoded.", ("Accept", "Accept-Encoding")),
+    "InternalServerError": (500, "A defect; the log has its details under the request's id.", ()),
+    "ServiceUnavailable": (503, "The database cannot be used at the moment; nothing was stored.", ("Retry-After",)),
+}
+#: The component of each status that refuses.
+REFUSAL_OF = {status: name for name, (status, _, _) in REFUSALS.items()}
+
+
+def add_components(spec: APISpec) -> None:
+    """Add every component to `spec`."""
+    spec.components.security_scheme(
+        "bearer",
+        {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+         "description": "The token that a Vela server with the same signing key issues to its administrators."},
+    )  # fmt: skip
+    for name, header in _HEADERS.items():
+        spec.components.header(name, header)
+    for name, (place, parameter) in _PARAMETERS.items():
+        spec.components.parameter(name, place, parameter)
+    for name, schema in _schemas(spec).items():
+        spec.components.schema(name, schema)
+    for name, (_, description, headers) in REFUSALS.items():
+        spec.components.response(name, response(description, ref("Error"), *headers))
+
+
+def _schemas(spec: APISpec) -> dict[str, JSON]:
+    """Return the schemas; those of a build are made from the schema that a request is checked with."""
+    spec.components.schema("WholeBuild", schema=BuildSchema())
+    whole = spec.components.schemas["WholeBuild"]
+    whole["description"] = "A build to be stored: every documented field, and repo_id or repo, which must agree."
+    whole["anyOf"] = [{"required": ["repo_id"]}, {"required": ["repo"]}]
+    whole["examples"] = [SAMPLE]
+    repo = whole["properties"]["repo"]
+    repo |= {"required": ["id"], "properties": {"id": _ID}, "description": "What later Vela servers send for repo_id."}
+    # What is stored may have been written by a Vela server, which has other limits.
+    types = {name: {"type": whole["properties"][name]["type"]} for name in (*DOCUMENTED, *NEWER)}
+    types["deploy_payload"]["additionalProperties"] = TEXT
+    present = {name: types[name] | {"type": _not_null(types[name]["type"])} for name in types}
+    shape = {"type": "object", "required": list(DOCUMENTED), "additionalProperties": False}
+    change = {"type": "object", "required": ["from", "to"], "properties": {"from": {}, "to": {}}}
+    revision: dict[str, JSON] = {
+        "revision": _ID | {"description": "1, 2, … for each build"},
+        "build_id": _ID,
+        "at": _SECONDS,
+        "by": {"type": "string", "description": "the token's subject"},
+        "request_id": TEXT,
+        "changes": {"type": "object", "description": "what differs, by field; null for no value",
+                    "propertyNames": {"enum": [*DOCUMENTED, *NEWER]}, "additionalProperties": change},
+    }  # fmt: skip
+    before = {"anyOf": [{"type": "null"}, ref("FormerBuild")]}
+    listed = {"type": "object", "required": list(revision), "properties": revision, "additionalProperties": False}
+    faults = {"type": "object", "additionalProperties": {"type": "array", "items": TEXT}}
+    return {
+        "Build": shape | {"properties": present, "description": "A build; a newer field is there if it has a value."},
+        "StoredBuild": shape | {"properties": present | {"repo": repo}, "description": "A build, and repo as sent."},
+        "FormerBuild": shape | {"properties": types, "description": "A build as it was, ready to be put back: a newer "
+                                "field that it had no value in, and now has, is null."},
+        "ListedRevision": listed,
+        "Revision": listed | {"required": [*revision, "before"], "properties": revision | {"before": before}},
+        "Error": {"type": "object", "required": ["error"], "additionalProperties": False,
+                  "properties": {"error": {"type": "string", "description": "what is wrong and what to do"},
+                                 "fields": faults | {"description": "every fault, by field"}}},
+    }  # fmt: skip
+
+
+def _not_null(kind: str | list[str]) -> str | list[str]:
+    return kind if isinstance(kind, str) else next(name for name in kind if name != "null")
+
+
+def response(description: str, schema: JSON | None, *headers: str, example: Any = None) -> JSON:
+    """Return a response with a JSON body, none without a schema, and with these headers beside X-Request-ID."""
+    made: JSON = {"description": description, "headers": {name: name for name in ("X-Request-ID", *headers)}}
+    if schema is not None:
+        content: JSON = {"schema": schema} | ({"example": example} if example else {})
+        made["content"] = {"application/json": content}
+    return made
+
+
+def ref(name: str) -> JSON:
+    """Return a reference to a schema."""
+    return {"$ref": f"#/components/schemas/{name}"}

@@ -1,0 +1,157 @@
+"""Document: the OpenAPI document of the service, route by route."""
+
+import copy
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import falcon
+import falcon.inspect
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import fields
+
+from app import __version__, create_app
+from models.store import open_store
+from openapi.components import JSON, REFUSAL_OF, REFUSALS, TEXT, add_components, ref, response
+from schemas.parameters import ListParameters, OverwriteParameters, PageParameters, QueueParameters
+from schemas.sample import SAMPLE
+from settings import Settings
+
+_DESCRIPTION = (
+    "Overwrites the builds of a Vela CI server, whole or not at all, and remembers what it overwrote. "
+    "A path answers a method that it does not take with 405 and `Allow`, and a path that is not here is 404; "
+    "both with an error as in every other answer."
+)
+
+
+def document(app: falcon.App[Any, Any]) -> JSON:
+    """Return the OpenAPI document of `app`. Raises KeyError for a route that is not described here."""
+    plugin = MarshmallowPlugin()
+    spec = APISpec(
+        "Build Admin",
+        __version__,
+        "3.1.0",
+        plugins=[plugin],
+        info={"description": _DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}},
+    )
+    assert plugin.converter  # noqa: S101 - it is there once the plugin has its document
+    plugin.converter.add_parameter_attribute_function(_commas)
+    add_components(spec)
+    operations = _operations()
+    for route in falcon.inspect.inspect_routes(app):
+        methods = {method.method for method in route.methods if not method.internal}
+        described = {method.lower(): operations[method, route.path] for method in sorted(methods - {"HEAD"})}
+        if "HEAD" in methods:
+            described["head"] = _head(described["get"])
+        parameters: list[Any] = [name for name in ("build_id", "revision") if "{" + name + "}" in route.path]
+        parameters.append("X-Request-ID")
+        spec.path(route.path, parameters=parameters, operations=described)
+    return spec.to_dict()
+
+
+def _commas(converter: Any, field: Any, **_: Any) -> JSON:
+    """Return what a parameter adds for its field: a list in a query is one value, with commas in it."""
+    return {"explode": False} if isinstance(field, fields.List) else {}
+
+
+def _operations() -> dict[tuple[str, str], JSON]:
+    """Return every operation but HEAD, by method and path; HEAD is described by what GET is."""
+    builds = "/api/v1/admin/builds"
+    build, array = ref("Build"), {"type": "array", "items": ref("Build")}
+    revisions = {"type": "array", "items": ref("ListedRevision")}
+    paged = ("Link", "X-Total-Count")
+    conditions = ["If-Match", "If-None-Match"]
+    stored = response("The build as it is now stored.", ref("StoredBuild"), "ETag", example=SAMPLE)
+    return {
+        ("PUT", "/api/v1/admin/build"): _operation(
+            "overwriteBuild", "Overwrite a build, whole or not at all, or create it", OverwriteParameters, *conditions,
+            answers={200: stored, 201: _with_header(stored, "Location", "The build as it was created.")},
+            refusals=(404, 409, 412, 413, 415),
+            body={"required": True, "content": {"application/json": {"schema": ref("WholeBuild"), "example": SAMPLE}}},
+        ),
+        ("GET", builds): _operation(
+            "listBuilds", "List builds, newest id first", ListParameters,
+            answers={200: response("A page of the builds that pass the filters.", array, *paged, example=[SAMPLE])},
+        ),
+        ("GET", f"{builds}/queue"): _operation(
+            "listQueue", "List the newest pending and running builds", QueueParameters,
+            answers={200: _with_header(response("At most 1000 builds; the total counts all.", array, "X-Total-Count"),
+                                       "Link", component="Rest")},
+        ),
+        ("GET", f"{builds}/{{build_id}}"): _operation(
+            "readBuild", "Read a build", None, *conditions,
+            answers={200: response("The build.", build, "ETag", example=SAMPLE),
+                     304: response("The client has it already.", None, "ETag")},
+            refusals=(404, 412),
+        ),
+        ("GET", f"{builds}/{{build_id}}/revisions"): _operation(
+            "listRevisions", "List who changed what of a build, newest first", PageParameters,
+            answers={200: response("A page of revisions.", revisions, *paged)}, refusals=(404,),
+        ),
+        ("GET", f"{builds}/{{build_id}}/revisions/{{revision}}"): _operation(
+            "readRevision", "Read a revision, with the build as it was before it", None,
+            answers={200: response("The revision.", ref("Revision"))}, refusals=(404,),
+        ),
+        ("GET", "/health"): _open("health", "Whether the process answers", {"const": "ok"}),
+        ("GET", "/ready"): _open(
+            "ready", "Whether the database answers and has its tables",
+            {"type": "object", "required": ["ready"], "properties": {"ready": {"const": True}}}, 503,
+        ),
+        ("GET", "/version"): _open("version", "Which version this is",
+                                   {"type": "object", "required": ["version"], "properties": {"version": TEXT}}),
+        ("GET", "/openapi.json"): _open("openapi", "This document",
+                                        {"type": "object", "required": ["openapi", "info", "paths"]}),
+        ("GET", "/metrics"): _open("metrics", "What is counted and timed, in Prometheus' text format", None),
+    }  # fmt: skip
+
+
+def _operation(
+    name: str, summary: str, query: Any, *headers: str, answers: dict[int, JSON], refusals: Any = (), body: Any = None
+) -> JSON:
+    """Return an operation under /api, which asks for a token and uses the database."""
+    parameters = [*headers, *([{"in": "query", "schema": query}] if query else [])]
+    statuses = sorted({400, 401, 500, 503, *refusals})
+    responses: JSON = {str(status): answer for status, answer in answers.items()}
+    responses |= {str(status): REFUSAL_OF[status] for status in statuses}
+    operation: JSON = {"operationId": name, "summary": summary, "security": [{"bearer": []}], "responses": responses}
+    return operation | ({"parameters": parameters} if parameters else {}) | ({"requestBody": body} if body else {})
+
+
+def _open(name: str, summary: str, schema: JSON | None, *refusals: int) -> JSON:
+    """Return an operation outside /api; without a schema its answer is text."""
+    given = response(f"{summary}.", schema)
+    if schema is None:
+        given["content"] = {"text/plain": {"schema": TEXT}}
+    responses: JSON = {"200": given} | {str(status): REFUSAL_OF[status] for status in (*refusals, 500)}
+    return {"operationId": name, "summary": summary, "responses": responses}
+
+
+def _with_header(answer: JSON, header: str, description: str = "", component: str = "") -> JSON:
+    described = {"description": description or answer["description"]}
+    return answer | described | {"headers": answer["headers"] | {header: component or header}}
+
+
+def _head(get: JSON) -> JSON:
+    """Return what HEAD does: what GET does, without the content. A refusal has none either."""
+    responses = {}
+    for status, given in get["responses"].items():
+        if isinstance(given, str):
+            _, description, headers = REFUSALS[given]
+            responses[status] = response(description, None, *headers)
+        else:
+            responses[status] = {name: given[name] for name in ("description", "headers")}
+    head: JSON = copy.deepcopy(get)
+    head |= {"operationId": f"{get['operationId']}Head", "summary": f"{get['summary']}, headers only"}
+    return head | {"responses": responses}
+
+
+def text() -> str:
+    """Return the document of the service as it is, as JSON text."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data=Path(folder))
+        store = open_store(settings.data)
+        made = document(create_app(settings, store))
+        store.database.close()
+    return json.dumps(made, indent=1, ensure_ascii=False) + "\n"
