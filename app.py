@@ -11,6 +11,7 @@ import falcon
 import tokens
 from middleware.authentication import Authentication
 from middleware.errors import add_error_handlers
+from middleware.methods import Methods
 from middleware.request_id import RequestId
 from models import errors
 from models.builds import Builds
@@ -57,7 +58,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     schema = BuildSchema(store.columns.limits, store.columns.missing)
 
     authentication = Authentication(tokens.from_settings(settings))
-    app: falcon.App[Any, Any] = falcon.App(middleware=[RequestId(), authentication])
+    app: falcon.App[Any, Any] = falcon.App(middleware=[RequestId(), authentication, Methods()])
     app.add_route("/api/v1/admin/build", BuildResource(builds, schema))
     stored = BuildsResource(builds, Listing(store.database, store.columns))
     app.add_route("/api/v1/admin/builds", stored)

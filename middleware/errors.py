@@ -16,6 +16,7 @@ RETRY_AFTER = 1
 _SENTENCES = {
     404: "There is nothing at this path; see /openapi.json for what there is.",
     405: "This path does not take this method; the header Allow has those that it takes.",
+    501: "No path takes this method; see /openapi.json for those that each takes.",
 }
 
 App = falcon.App[Any, Any]

@@ -61,6 +61,7 @@ REFUSALS: dict[str, tuple[int, str, tuple[str, ...]]] = {
     "ContentTooLarge": (413, "The body has more than 256 KiB.", ()),
     "UnsupportedMediaType": (415, "The body is not JSON in UTF-8, or is encoded.", ("Accept", "Accept-Encoding")),
     "InternalServerError": (500, "A defect; the log has its details under the request's id.", ()),
+    "NotImplemented": (501, "The method is not known.", ()),
     "ServiceUnavailable": (503, "The database cannot be used at the moment; nothing was stored.", ("Retry-After",)),
 }
 #: The component of each status that refuses.

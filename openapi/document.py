@@ -21,8 +21,8 @@ from settings import Settings
 
 _DESCRIPTION = (
     "Overwrites the builds of a Vela CI server, whole or not at all, and remembers what it overwrote. "
-    "A path answers a method that it does not take with 405 and `Allow`, and a path that is not here is 404; "
-    "both with an error as in every other answer."
+    "A path answers a method that it does not take with 405 and `Allow`, one that is not known with 501, "
+    "and a path that is not here is 404; all with an error as in every other answer."
 )
 
 

@@ -89,3 +89,11 @@ def test_a_build_is_only_read_at_its_own_path(service: Service, new_id: int, met
     answer = service.request(method, f"{BUILDS}/{new_id}")
     assert answer.status == 405
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+
+def test_a_method_that_is_not_known_is_not_implemented(service: Service, new_id: int) -> None:
+    service.create(id=new_id)
+    for path in (f"{BUILDS}/{new_id}", "/health"):
+        answer = service.request("FETCH", path)
+        assert (answer.status, list(answer.json)) == (501, ["error"])
+    assert service.request("FETCH", f"{BUILDS}/{new_id}", headers={"Authorization": None}).status == 401
