@@ -9,10 +9,12 @@ from typing import Any
 import falcon
 
 import tokens
+from middleware import metrics
 from middleware.authentication import Authentication
 from middleware.errors import add_error_handlers
 from middleware.methods import Methods
 from middleware.request_id import RequestId
+from middleware.request_log import RequestLog
 from models import errors
 from models.builds import Builds
 from models.listing import Listing
@@ -21,7 +23,7 @@ from models.store import Store, open_store
 from resources.build import BuildResource
 from resources.builds import BuildsResource
 from resources.openapi import OpenapiResource
-from resources.operations import HealthResource, VersionResource
+from resources.operations import HealthResource, MetricsResource, ReadyResource, VersionResource
 from resources.revisions import RevisionsResource
 from schemas.build import BuildSchema
 from schemas.document import DocumentError
@@ -58,7 +60,9 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     schema = BuildSchema(store.columns.limits, store.columns.missing)
 
     authentication = Authentication(tokens.from_settings(settings))
-    app: falcon.App[Any, Any] = falcon.App(middleware=[RequestId(), authentication, Methods()])
+    counted = metrics.create(store.database, settings.threads)
+    middleware: list[Any] = [RequestId(), RequestLog(), *([counted] if counted else []), authentication, Methods()]
+    app: falcon.App[Any, Any] = falcon.App(middleware=middleware)
     app.add_route("/api/v1/admin/build", BuildResource(builds, schema))
     stored = BuildsResource(builds, Listing(store.database, store.columns))
     app.add_route("/api/v1/admin/builds", stored)
@@ -68,6 +72,8 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     app.add_route("/api/v1/admin/builds/{build_id}/revisions", revisions)
     app.add_route("/api/v1/admin/builds/{build_id}/revisions/{revision}", revisions, suffix="one")
     app.add_route("/health", HealthResource())
+    app.add_route("/ready", ReadyResource(store.database))
+    app.add_route("/metrics", MetricsResource(counted.registry if counted else None))
     app.add_route("/openapi.json", OpenapiResource())
     app.add_route("/version", VersionResource(__version__))
     add_error_handlers(app, STATUSES)

@@ -1,12 +1,12 @@
 """The command `build-admin`: serve, token, check."""
 
 import argparse
-import logging
 import os
 import re
 import sys
 from collections.abc import Sequence
 
+import logs
 import server
 import tokens
 from app import __version__, create_app
@@ -37,8 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = Settings.from_environment()
-        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that requests wait for a thread is no fault
+        logs.set_up(settings.log_format, settings.log_level)
         options.run(settings, options)
     except (SettingsError, StoreError, server.ServerError) as error:
         print(f"build-admin: {error}", file=sys.stderr)

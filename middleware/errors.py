@@ -8,6 +8,8 @@ from typing import Any
 import falcon
 import peewee
 
+from logs import event
+
 log = logging.getLogger("build_admin.error")
 
 #: Seconds after which a client may try again when the database could not be used.
@@ -49,7 +51,8 @@ def _database_error(req: falcon.Request, resp: falcon.Response, error: peewee.Da
     # A statement that the database does not understand is a defect; a table that is gone is not.
     if isinstance(error, peewee.ProgrammingError) and "does not exist" not in str(error):
         _defect(req, resp, error, params)
-    log.error("request %s: the database could not be used: %s", req.context.request_id, error)
+    req.context.database_error = True
+    event(log, logging.ERROR, "the database could not be used", error=str(error), request=req.context.request_id)
     raise falcon.HTTPServiceUnavailable(
         description="The database cannot be used at the moment and nothing was stored; try again.",
         retry_after=RETRY_AFTER,
@@ -57,7 +60,7 @@ def _database_error(req: falcon.Request, resp: falcon.Response, error: peewee.Da
 
 
 def _defect(req: falcon.Request, resp: falcon.Response, error: Exception, params: Any) -> None:
-    log.critical("request %s: %s", req.context.request_id, error, exc_info=error)
+    log.critical("defect", exc_info=error, extra={"fields": {"request": req.context.request_id}})
     raise falcon.HTTPInternalServerError(
         description=f"This is a defect of Build Admin; its log has the details under request {req.context.request_id}."
     )

@@ -8,6 +8,7 @@ always one for each thread and none to give back.
 
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -20,6 +21,10 @@ T = TypeVar("T")
 
 #: Seconds that a statement waits for another process's lock before the request is answered with 503.
 LOCK_TIMEOUT = 5
+
+
+class _Opened:
+    """Stands for a thread's open connection; it goes with the thread, or when another takes its place."""
 
 
 class _Job:
@@ -43,6 +48,8 @@ class SqliteDatabase(peewee.SqliteDatabase):
     def __init__(self, path: Path) -> None:
         """Use the file at `path`, which must be there: a database that was removed must not come back empty."""
         self._file = str(path)
+        #: The open connections of all threads.
+        self.connections: weakref.WeakSet[_Opened] = weakref.WeakSet()
         self._waiting: list[_Job] = []
         self._writing = False
         self._turn = threading.Lock()
@@ -137,6 +144,8 @@ class SqliteDatabase(peewee.SqliteDatabase):
             self.connect()
 
     def _initialize_connection(self, conn: Any) -> None:
+        self._opened.connection = _Opened()
+        self.connections.add(self._opened.connection)
         self._opened.inode = os.stat(self._file).st_ino  # noqa: PTH116
 
 
@@ -163,6 +172,9 @@ class PostgresqlDatabase(peewee.PostgresqlDatabase):
         except psycopg.ProgrammingError as error:
             raise ValueError("is not a URL of the form postgresql://user:password@host:port/name") from error
         defaults: dict[str, Any] = {name: value for name, value in self.DEFAULTS.items() if name not in given}
+        #: The open connections of all threads.
+        self.connections: weakref.WeakSet[_Opened] = weakref.WeakSet()
+        self._opened = threading.local()
         super().__init__(url, prefer_psycopg3=True, **defaults)
 
     def read(self, work: Callable[[], T]) -> T:
@@ -200,6 +212,8 @@ class PostgresqlDatabase(peewee.PostgresqlDatabase):
         return work()
 
     def _initialize_connection(self, conn: Any) -> None:
+        self._opened.connection = _Opened()
+        self.connections.add(self._opened.connection)
         conn.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}s'")
         conn.execute(f"SET statement_timeout = '{2 * LOCK_TIMEOUT}s'")
         conn.execute("SET idle_in_transaction_session_timeout = '60s'")

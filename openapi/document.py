@@ -103,7 +103,7 @@ def _operations() -> dict[tuple[str, str], JSON]:
                                    {"type": "object", "required": ["version"], "properties": {"version": TEXT}}),
         ("GET", "/openapi.json"): _open("openapi", "This document",
                                         {"type": "object", "required": ["openapi", "info", "paths"]}),
-        ("GET", "/metrics"): _open("metrics", "What is counted and timed, in Prometheus' text format", None),
+        ("GET", "/metrics"): _open("metrics", "What is counted and timed, in Prometheus' text format", None, 404),
     }  # fmt: skip
 
 

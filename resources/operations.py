@@ -1,6 +1,15 @@
 """Operations: what is asked about the service itself, without a token."""
 
+from typing import TYPE_CHECKING
+
 import falcon
+import peewee
+
+from models.database import Database
+from models.tables import absent
+
+if TYPE_CHECKING:
+    import prometheus_client
 
 
 class HealthResource:
@@ -22,5 +31,47 @@ class VersionResource:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with the version, as an object."""
         resp.media = {"version": self._version}
+
+    on_head = on_get
+
+
+class ReadyResource:
+    """Whether a request would be served now, for a load balancer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer `{"ready": true}` if the database answers and has its tables, else 503 with the reason."""
+        try:
+            missing = absent(self._database)
+        except peewee.DatabaseError:
+            raise falcon.HTTPServiceUnavailable(description="The database does not answer.", retry_after=1) from None
+        if missing:
+            raise falcon.HTTPServiceUnavailable(
+                description=f"The database has no table {' and '.join(missing)}; a start makes what is missing.",
+                retry_after=1,
+            )
+        resp.media = {"ready": True}
+
+    on_head = on_get
+
+
+class MetricsResource:
+    """What is counted and timed."""
+
+    def __init__(self, registry: "prometheus_client.CollectorRegistry | None") -> None:
+        self._registry = registry
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer in Prometheus' text format, or with 404 where prometheus-client is not installed."""
+        if self._registry is None:
+            raise falcon.HTTPNotFound(
+                description="There are no metrics without prometheus-client: pip install 'build-admin[metrics]'."
+            )
+        from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+        resp.data = generate_latest(self._registry)
+        resp.content_type = CONTENT_TYPE_LATEST
 
     on_head = on_get

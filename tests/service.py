@@ -106,17 +106,21 @@ def environment(**settings: Any) -> dict[str, str]:
     """Return this process's environment with the service's settings, and no others of its kind."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("BUILD_ADMIN_")}
     defaults = {"LISTEN": "127.0.0.1:0", "SIGNING_KEY": KEY}
-    return clean | {f"BUILD_ADMIN_{name}": str(value) for name, value in (defaults | settings).items()}
+    path = {"PYTHONPATH": str(settings.pop("PYTHONPATH"))} if "PYTHONPATH" in settings else {}
+    return clean | path | {f"BUILD_ADMIN_{name}": str(value) for name, value in (defaults | settings).items()}
 
 
 @contextlib.contextmanager
-def running(*arguments: str, **settings: Any) -> Any:
-    """Run `build-admin serve` with settings (`DATA=…`), and yield it as a Service once it answers; stop it after."""
+def running(*arguments: str, stderr: Any = None, **settings: Any) -> Any:
+    """Run `build-admin serve` with settings (`DATA=…`), and yield it as a Service once it answers; stop it after.
+
+    `stderr` is where its log goes, this process's own if left out; PYTHONPATH is set as it is.
+    """
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "app.py"), "serve", *arguments],
         env=environment(**settings),
         stdout=subprocess.PIPE,
-        stderr=None,
+        stderr=stderr,
         text=True,
         encoding="utf-8",
     )

@@ -1,0 +1,89 @@
+"""Logs: one line an event on stderr, for people (`text`) or machines (`json`).
+
+An event is a logging record whose message is the event's name and whose `fields` are what there is to say of it.
+Whatever a client sends is escaped, so a line is always one line, of printable ASCII.
+"""
+
+import json
+import logging
+import re
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+#: Characters of a value that are logged, at the most.
+MAX_VALUE = 200
+
+_PLAIN = re.compile(r"[A-Za-z0-9._:/@+,*-]+")
+
+
+def event(log: logging.Logger, level: int, name: str, **fields: Any) -> None:
+    """Log an event with its fields: texts, numbers, None where there is nothing to say."""
+    if log.isEnabledFor(level):
+        log.log(level, name, extra={"fields": fields})
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-01-31T23:59:59Z INFO request method=GET path=/health status=200 …`; a value is quoted where it must be."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        fields = "".join(f" {name}={_plain(value)}" for name, value in _fields(record).items() if value is not None)
+        return f"{_time(record)} {record.levelname} {_message(record)}{fields}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        values = {name: _short(value) for name, value in _fields(record).items() if value is not None}
+        return json.dumps({"time": _time(record), "level": record.levelname, "event": _message(record)} | values)
+
+
+FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}
+
+
+def set_up(style: str, level: str) -> None:
+    """Log to stderr from now on, in a style (`text` or `json`), from a level up."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(FORMATTERS[style]())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.raiseExceptions = False  # a log that cannot be written must not be complained of there
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that requests wait for a thread is no fault
+
+
+def _time(record: logging.LogRecord) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{record.msecs:03.0f}Z"
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
+    fields: dict[str, Any] = getattr(record, "fields", {})
+    if record.exc_info and record.exc_info[1]:
+        fields = fields | {"error": repr(record.exc_info[1]), "at": _where(record.exc_info[1])}
+    return fields
+
+
+def _where(error: BaseException) -> str:
+    """Return the way to where an error was raised, in one line and without values, which may be secrets."""
+    steps = []
+    step = error.__traceback__
+    while step:
+        code = step.tb_frame.f_code
+        steps.append(f"{code.co_filename.replace(chr(92), '/').rpartition('/')[2]}:{step.tb_lineno}")
+        step = step.tb_next
+    return ",".join(steps[-12:])
+
+
+def _message(record: logging.LogRecord) -> str:
+    return json.dumps(record.getMessage()[:1000])[1:-1]
+
+
+def _short(value: Any) -> Any:
+    return value[: MAX_VALUE - 1] + "…" if isinstance(value, str) and len(value) > MAX_VALUE else value
+
+
+def _plain(value: Any) -> str:
+    text = str(_short(value))
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)

@@ -1,0 +1,82 @@
+"""Metrics: what is counted and timed, for Prometheus; where the extra `metrics` is not installed, nothing is."""
+
+import time
+from typing import TYPE_CHECKING
+
+import falcon
+
+from models.database import Database
+
+if TYPE_CHECKING:
+    import prometheus_client
+
+# Whatever a client sends, there are only so many labels: a route is a template, a method one that HTTP knows.
+_METHODS = frozenset(falcon.HTTP_METHODS)
+_REFUSALS = {400: "invalid", 404: "not_found", 409: "conflict", 412: "precondition_failed"}
+
+
+class Metrics:
+    """Falcon middleware that counts and times requests, in a registry of its own."""
+
+    def __init__(self, database: Database, threads: int) -> None:
+        """Make the registry. Raises ImportError where prometheus-client is not installed."""
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+        self.registry: prometheus_client.CollectorRegistry = CollectorRegistry()
+        made = self.registry
+        labels = ["route", "method", "status"]
+        self._requests = Counter("build_admin_requests", "Requests that were answered.", labels, registry=made)
+        self._seconds = Histogram(
+            "build_admin_request_seconds", "Seconds from a request to its answer.", ["route"], registry=made
+        )
+        self._overwrites = Counter(
+            "build_admin_overwrites", "Requests to overwrite a build, by what came of them.", ["result"], registry=made
+        )
+        self._refused = Counter(
+            "build_admin_tokens_refused", "Requests without a valid token, by what is wrong.", ["reason"], registry=made
+        )
+        self._errors = Counter(
+            "build_admin_database_errors", "Requests that the database could not serve.", registry=made
+        )
+        self._busy = Gauge("build_admin_requests_in_progress", "Requests that are being worked on.", registry=made)
+        Gauge("build_admin_threads", "Requests that can be worked on at once.", registry=made).set(threads)
+        connections = Gauge(
+            "build_admin_database_connections", "Connections that are open, at most one a thread.", registry=made
+        )
+        connections.set_function(lambda: len(database.connections))
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Take the time."""
+        req.context.counted_from = time.perf_counter()
+        self._busy.inc()
+
+    def process_response(self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
+        """Count the request, and what came of it."""
+        self._busy.dec()
+        route = req.uri_template or "none"
+        method = req.method if req.method in _METHODS else "other"
+        self._requests.labels(route, method, str(resp.status_code)).inc()
+        self._seconds.labels(route).observe(time.perf_counter() - req.context.counted_from)
+        if refused := getattr(req.context, "refused", None):
+            self._refused.labels(refused).inc()
+        if getattr(req.context, "database_error", False):
+            self._errors.inc()
+        if method == "PUT" and hasattr(resource, "on_put"):
+            self._overwrites.labels(_result(req, resp)).inc()
+
+
+def _result(req: falcon.Request, resp: falcon.Response) -> str:
+    overwritten = getattr(req.context, "overwritten", None)
+    if overwritten is None:
+        return _REFUSALS.get(resp.status_code, "failed" if resp.status_code >= 500 else "refused")
+    if overwritten.revision is None:
+        return "dry_run" if overwritten.changes else "unchanged"
+    return "created" if overwritten.created else "changed"
+
+
+def create(database: Database, threads: int) -> Metrics | None:
+    """Return the metrics of an application, or None where prometheus-client is not installed."""
+    try:
+        return Metrics(database, threads)
+    except ImportError:
+        return None

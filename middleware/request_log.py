@@ -1,0 +1,49 @@
+"""Request log: a line for each request, and one for each overwrite."""
+
+import logging
+import time
+
+import falcon
+
+from logs import event
+
+requests = logging.getLogger("build_admin.request")
+audit = logging.getLogger("build_admin.audit")
+
+
+class RequestLog:
+    """Falcon middleware that logs a request when it is answered. The query is left out: people put secrets there."""
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Take the time."""
+        req.context.started = time.perf_counter()
+
+    def process_response(self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
+        """Log the request, and the overwrite if it left a revision."""
+        context = req.context
+        subject = getattr(context, "subject", None)
+        overwritten = getattr(context, "overwritten", None)
+        if overwritten is not None and overwritten.revision is not None:
+            event(
+                audit,
+                logging.INFO,
+                "created" if overwritten.created else "overwritten",
+                build=overwritten.build["id"],
+                revision=overwritten.revision,
+                subject=subject,
+                changed=None if overwritten.created else ",".join(overwritten.changes),
+                request=context.request_id,
+            )
+        event(
+            requests,
+            logging.INFO,
+            "request",
+            method=req.method,
+            path=req.path,
+            status=resp.status_code,
+            ms=round((time.perf_counter() - context.started) * 1000, 1),
+            client=req.remote_addr,
+            subject=subject,
+            refused=getattr(context, "refused", None),
+            request=context.request_id,
+        )
