@@ -38,7 +38,7 @@ class BuildsResource:
         filters: dict[str, Any] = dict(parameters(self._list, req))
         number, per_page = filters.pop("page"), filters.pop("per_page")
         page = self._listing.page(Filters(**filters), number, per_page)
-        paging.set_page(resp, sent(req), number, per_page, page.total)
+        paging.set_page(resp, req.path, sent(req), number, per_page, page.total)
         resp.data = paging.array(map(canonical, page.items))
 
     def on_get_queue(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -47,7 +47,7 @@ class BuildsResource:
         page = self._listing.page(Filters(status=_QUEUED, after=after), 1, MAX_QUEUE)
         if page.total > MAX_QUEUE:
             rest = {"status": ",".join(_QUEUED), "after": str(after), "page": "11", "per_page": str(MAX_QUEUE // 10)}
-            resp.set_header("Link", paging.link("../builds" + paging.query(rest), "next"))
+            resp.set_header("Link", paging.link(req.path.removesuffix("/queue") + paging.query(rest), "next"))
         resp.set_header("X-Total-Count", str(page.total))
         resp.data = paging.array(map(canonical, page.items))
 

@@ -12,14 +12,15 @@ def array(texts: Iterable[bytes]) -> bytes:
     return b"[\n" + items + b"\n]\n" if items else b"[]\n"
 
 
-def set_page(resp: falcon.Response, sent: dict[str, str], page: int, per_page: int, total: int) -> None:
+def set_page(resp: falcon.Response, path: str, sent: dict[str, str], page: int, per_page: int, total: int) -> None:
     """Set X-Total-Count and Link: to the first and last page, and to those beside this one that there are.
 
-    The targets are relative references, a query alone, so they hold behind any proxy, whatever host, scheme or prefix
-    it adds (RFC 8288, section 3.1).
+    The targets are relative references (RFC 8288, section 3.1), a path and a query, so they hold behind any proxy,
+    whatever host and scheme clients see.
 
     Args:
         resp: the response.
+        path: the request's path.
         sent: the request's parameters; the links keep them.
         page: the page that is answered; it may be beyond the last.
         per_page: items a page.
@@ -29,7 +30,9 @@ def set_page(resp: falcon.Response, sent: dict[str, str], page: int, per_page: i
     last = max(1, -(-total // per_page))
     pages = {"first": 1, "prev": min(page - 1, last), "next": page + 1, "last": last}
     links = [
-        link(query(sent | {"page": str(number)}), relation) for relation, number in pages.items() if 1 <= number <= last
+        link(path + query(sent | {"page": str(number)}), relation)
+        for relation, number in pages.items()
+        if 1 <= number <= last
     ]
     resp.set_header("Link", ", ".join(links))
     resp.set_header("X-Total-Count", str(total))

@@ -25,7 +25,7 @@ class RevisionsResource:
         """Answer with a page of a build's revisions, newest first."""
         given = parameters(self._list, req)
         page = self._revisions.page(identifier(build_id), given["page"], given["per_page"])
-        paging.set_page(resp, sent(req), given["page"], given["per_page"], page.total)
+        paging.set_page(resp, req.path, sent(req), given["page"], given["per_page"], page.total)
         resp.data = paging.array(map(_text, page.items))
 
     def on_get_one(self, req: falcon.Request, resp: falcon.Response, build_id: str, revision: str) -> None:

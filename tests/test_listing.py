@@ -84,8 +84,8 @@ def test_an_empty_list_is_an_array_on_one_page(service: Service) -> None:
     answer = service.get(f"{BUILDS}?repo_id=9223372036854775806")
     assert (answer.status, answer.body, answer.headers["X-Total-Count"]) == (200, b"[]\n", "0")
     assert links(answer) == {
-        "first": "?repo_id=9223372036854775806&page=1",
-        "last": "?repo_id=9223372036854775806&page=1",
+        "first": f"{BUILDS}?repo_id=9223372036854775806&page=1",
+        "last": f"{BUILDS}?repo_id=9223372036854775806&page=1",
     }
 
 
