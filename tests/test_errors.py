@@ -1,0 +1,230 @@
+"""Errors: every row of the contract's table, and that nothing stored is changed by any."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from service import BUILD, BUILDS, Answer, Service
+
+from models.build import NEWER
+from schemas.build import BuildSchema
+from schemas.fields import Integer, OneOf, String
+from schemas.sample import SAMPLE
+
+FIELDS = {name: field for name, field in BuildSchema().fields.items() if name != "repo"}
+INTEGERS = {name: field.least for name, field in FIELDS.items() if isinstance(field, Integer)}
+TEXTS = {
+    name: field.limit for name, field in FIELDS.items() if isinstance(field, String) and not isinstance(field, OneOf)
+}
+
+
+@pytest.fixture
+def stored(service: Service, new_id: int) -> Iterator[dict[str, Any]]:
+    """A stored build; afterwards it must be as it was, and have no second revision."""
+    service.create(id=new_id)
+    before = service.get(f"{BUILDS}/{new_id}")
+    yield before.json
+    after = service.get(f"{BUILDS}/{new_id}")
+    assert (after.body, after.etag) == (before.body, before.etag)
+    assert service.get(f"{BUILDS}/{new_id}/revisions").headers["X-Total-Count"] == "1"
+
+
+def refused(answer: Answer, status: int) -> dict[str, Any]:
+    """Check the form of a refusal, and return its body."""
+    assert answer.status == status, answer
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["X-Request-ID"]
+    body: dict[str, Any] = answer.json
+    assert set(body) <= {"error", "fields"}
+    assert body["error"][0].isupper()
+    assert body["error"].endswith((".", "'."))
+    for inside in ("Traceback", "SELECT", "UPDATE", ".py", "sqlite", "psycopg"):
+        assert inside not in answer.body.decode()
+    return body
+
+
+def with_text(stored: dict[str, Any], name: str, text: str) -> bytes:
+    """Return the stored build as JSON with a field's value put in as it is."""
+    return json.dumps(stored | {name: "HERE"}).replace('"HERE"', text).encode("utf-8", "surrogatepass")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"id=1",
+        b"{'id': 1}",
+        b'{"id": 1,}',
+        b'{"id": 1} x',
+        b"[]",
+        b"null",
+        b"1",
+        b'"build"',
+        b'\xef\xbb\xbf{"id": 1}',
+        '{"id": 1}'.encode("utf-16"),
+        '{"id": 1}'.encode("utf-32"),
+        b'{"id": "\xff"}',
+        b'{"id": "\xc0\xaf"}',
+        b'{"id": "\xed\xa0\x80"}',
+        b'{"id": "a\x00b"}',
+        b'{"id": "a\nb"}',
+        b"[" * 200_000,
+        b'{"repo":' * 40 + b"1" + b"}" * 40,
+        b'{"a": 1, "a": 1}',
+        b'{"repo": {"id": 1, "id": 2}}',
+        b'{"id": NaN}',
+        b'{"id": Infinity}',
+        b'{"id": -Infinity}',
+        b'{"id": 1e400}',
+        b'{"id": -1e400}',
+        b'{"id": 1' + b"0" * 5000 + b"}",
+    ],
+)
+def test_what_is_no_json_object_is_refused(service: Service, stored: dict[str, Any], body: bytes) -> None:
+    assert "fields" not in refused(service.put(body), 400)
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+@pytest.mark.parametrize(
+    "value", ['"1"', "1.0", "1e0", "true", "null", "[]", "{}", "-1", "9223372036854775808", "1" * 99]
+)
+def test_what_is_no_integer_in_range_is_refused(
+    service: Service, stored: dict[str, Any], name: str, value: str
+) -> None:
+    if name in NEWER and value == "null":
+        assert service.put(with_text(stored, name, value), "?dry_run=true").status == 200
+    else:
+        assert list(refused(service.put(with_text(stored, name, value)), 400)["fields"]) == [name]
+
+
+@pytest.mark.parametrize("name", [name for name, least in INTEGERS.items() if least == 1])
+def test_a_zero_where_there_must_be_one_is_refused(service: Service, stored: dict[str, Any], name: str) -> None:
+    assert list(refused(service.put(stored | {name: 0}), 400)["fields"]) == [name]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_text_may_be_as_long_as_its_limit_in_characters(service: Service, stored: dict[str, Any], name: str) -> None:
+    longest = "\N{GRINNING FACE}" * TEXTS[name]
+    assert service.put(stored | {name: longest}, "?dry_run=true").json[name] == longest
+    body = refused(service.put(stored | {name: longest + "x"}), 400)
+    assert list(body["fields"]) == [name]
+    assert str(TEXTS[name]) in body["fields"][name][0]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("value", ["1", "true", "[]", "{}", '"a\\u0000b"', '"\\ud800"', '"\\udc00\\ud800"'])
+def test_what_is_no_text_is_refused(service: Service, stored: dict[str, Any], name: str, value: str) -> None:
+    assert list(refused(service.put(with_text(stored, name, value)), 400)["fields"]) == [name]
+
+
+@pytest.mark.parametrize("value", ['"Running"', '"running "', '""', "1", "null", '"stuck"', '["running"]', '{"a": 1}'])
+def test_what_is_no_status_is_refused(service: Service, stored: dict[str, Any], value: str) -> None:
+    body = refused(service.put(with_text(stored, "status", value)), 400)
+    assert "pending approval" in body["fields"]["status"][0]
+
+
+@pytest.mark.parametrize("status", ["created", "pending", "pending approval", "running", "success", "failure", "error",
+                                    "killed", "canceled", "skipped"])  # fmt: skip
+def test_each_status_is_taken(service: Service, stored: dict[str, Any], status: str) -> None:
+    assert service.put(stored | {"status": status}, "?dry_run=true").json["status"] == status
+
+
+@pytest.mark.parametrize("value", ["1", "0", '"true"', '""', "[]"])
+def test_what_is_no_boolean_is_refused(service: Service, stored: dict[str, Any], value: str) -> None:
+    assert list(refused(service.put(with_text(stored, "fork", value)), 400)["fields"]) == ["fork"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1", "[]", '"{}"', '{"a": 1}', '{"a": null}', '{"a": {}}', '{"\\u0000": "a"}', '{"a": "\\ud800"}',
+     '{"a": "' + "x" * 1993 + '"}'],
+)  # fmt: skip
+def test_what_is_no_payload_is_refused(service: Service, stored: dict[str, Any], value: str) -> None:
+    assert list(refused(service.put(with_text(stored, "deploy_payload", value)), 400)["fields"]) == ["deploy_payload"]
+
+
+def test_a_payload_may_have_its_limit_as_compact_json(service: Service, stored: dict[str, Any]) -> None:
+    payload = {"a": "ü" * 1992}
+    assert service.put(stored | {"deploy_payload": payload}, "?dry_run=true").json["deploy_payload"] == payload
+
+
+@pytest.mark.parametrize("name", ["timestamp", "Status", "", "\ud800", "id ", "x" * 10_000])
+def test_an_unknown_field_is_refused(service: Service, stored: dict[str, Any], name: str) -> None:
+    assert list(refused(service.put(stored | {name: 1}), 400)["fields"]) == [name]
+
+
+def test_every_fault_is_reported_at_once(service: Service, stored: dict[str, Any]) -> None:
+    faults = {"id": 0, "status": "stuck", "title": "x" * 1001, "parent": -1, "fork": "no", "unknown": 1, "repo": {}}
+    sent = stored | faults
+    del sent["branch"]
+    assert set(refused(service.put(sent), 400)["fields"]) == {*faults, "branch"}
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [None, "text/plain", "application/x-www-form-urlencoded", "application/*", "application/json-patch+json",
+     "application/json; charset=latin-1"],
+)  # fmt: skip
+def test_what_is_not_declared_as_json_is_refused(
+    service: Service, stored: dict[str, Any], media_type: str | None
+) -> None:
+    body = json.dumps(stored | {"title": "new"}).encode()
+    refused(service.request("PUT", BUILD, body, {"Content-Type": media_type}), 415)
+
+
+@pytest.mark.parametrize("media_type", ["application/json;charset=UTF-8", "Application/JSON", "application/json; x=y"])
+def test_json_may_be_declared_in_other_words(service: Service, stored: dict[str, Any], media_type: str) -> None:
+    assert service.request("PUT", BUILD, json.dumps(stored).encode(), {"Content-Type": media_type}).status == 200
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity", "br, gzip"])
+def test_an_encoded_body_is_refused(service: Service, stored: dict[str, Any], coding: str) -> None:
+    refused(service.put(stored, Content_Encoding=coding), 415)
+
+
+def test_a_body_may_have_its_limit_and_not_a_byte_more(service: Service, stored: dict[str, Any]) -> None:
+    body = json.dumps(stored).encode()
+    assert service.put(body.ljust(256 * 1024)).status == 200
+    refused(service.put(body.ljust(256 * 1024 + 1)), 413)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", BUILD, "PUT"),
+        ("DELETE", BUILD, "PUT"),
+        ("PATCH", f"{BUILDS}/1", "GET, HEAD"),
+        ("DELETE", f"{BUILDS}/1/revisions/1", "GET, HEAD"),
+        ("PUT", f"{BUILDS}/1/revisions/1", "GET, HEAD"),
+        ("POST", BUILDS, "GET, HEAD"),
+        ("POST", "/health", "GET, HEAD"),
+    ],
+)
+def test_a_method_that_a_path_does_not_take_is_405(service: Service, method: str, path: str, allowed: str) -> None:
+    answer = service.request(method, path)
+    refused(answer, 405)
+    assert set(allowed.split(", ")) == set(answer.headers["Allow"].split(", ")) - {"OPTIONS"}
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/api/v1/admin/build/", "/api/v1/admin/buil", "/healthy", "/api/v2"])
+def test_a_path_that_is_not_there_is_404(service: Service, path: str) -> None:
+    refused(service.get(path), 404)
+
+
+@pytest.mark.parametrize("given", ["a", "A-z_0.9", "x" * 64])
+def test_the_clients_request_id_is_kept(service: Service, given: str) -> None:
+    assert service.get("/health", X_Request_ID=given).headers["X-Request-ID"] == given
+    assert service.get("/nothing", X_Request_ID=given).headers["X-Request-ID"] == given
+
+
+@pytest.mark.parametrize("given", ["", "x" * 65, "a b", "a\tb", "é", "a,b", "<script>"])
+def test_a_request_id_that_cannot_be_used_is_replaced(service: Service, given: str) -> None:
+    made = {service.get("/health", X_Request_ID=given).headers["X-Request-ID"] for _ in range(2)}
+    assert len(made) == 2
+    assert all(request_id.isalnum() and len(request_id) <= 64 for request_id in made)
+
+
+def test_the_sample_has_every_field_that_is_asked_for() -> None:
+    assert set(FIELDS) == {*SAMPLE, *NEWER}

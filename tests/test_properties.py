@@ -1,0 +1,136 @@
+"""Properties of an overwrite: what is sent is what is stored, and what is refused changes nothing."""
+
+import copy
+import json
+import os
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from marshmallow import Schema, ValidationError
+from service import BUILDS, Service
+
+from models.build import NEWER
+from schemas.build import STATUSES, BuildSchema
+from schemas.fields import MAX_INTEGER, Integer, OneOf, String
+from schemas.sample import SAMPLE
+
+#: How many builds each property is tried with, on each store.
+EXAMPLES = int(os.environ.get("BUILD_ADMIN_TEST_EXAMPLES", "80"))
+FIXED = ("id", "repo_id", "number")
+SCHEMA = BuildSchema()
+
+# Every character that is text, but NUL; and a few kinds more often than chance would have them.
+CHARACTERS = st.one_of(
+    st.characters(exclude_characters="\0", exclude_categories=["Cs"]),
+    st.sampled_from(
+        "\x01\x1b\r\n\t\x7f\x85\u2028\u202e\u0301\u200d\ufeff\U0001f469\u0627<>&\"'\\{}%\N{NO-BREAK SPACE}"
+    ),
+)
+INTEGERS = st.one_of(st.integers(0, 9), st.integers(0, MAX_INTEGER), st.just(MAX_INTEGER))
+PAYLOADS = st.dictionaries(st.text(CHARACTERS, max_size=8), st.text(CHARACTERS, max_size=20), max_size=5)
+
+
+def values(name: str) -> st.SearchStrategy[Any]:
+    """Return a strategy for the values that a field may have."""
+    field = SCHEMA.fields[name]
+    if isinstance(field, OneOf):
+        return st.sampled_from(STATUSES)
+    if isinstance(field, Integer):
+        return INTEGERS
+    if isinstance(field, String):
+        return st.text(CHARACTERS, max_size=30) | st.text(CHARACTERS, min_size=1, max_size=1).map(
+            lambda character: character * field.limit
+        )
+    return st.booleans() if name == "fork" else PAYLOADS
+
+
+BUILDS_SENT = st.fixed_dictionaries(
+    {name: values(name) for name in SAMPLE if name not in FIXED},
+    optional={name: values(name) for name in NEWER},
+)
+WRONG: st.SearchStrategy[Any] = st.one_of(
+    st.none(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.just([]), st.just({})
+)
+FAULTS = st.sampled_from(list(SAMPLE)).flatmap(
+    lambda name: st.tuples(
+        st.just(name),
+        st.one_of(
+            WRONG.filter(lambda value: type(value) is not type(SAMPLE[name])),
+            st.just("\ud800") | st.just("\0") | st.just("x" * 2001) if isinstance(SAMPLE[name], str) else st.just(-1),
+        ),
+    )
+)
+
+bounded = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@pytest.fixture(scope="module")
+def target(service: Service) -> dict[str, Any]:
+    """A build that is overwritten over and over."""
+    return service.create(id=777_777)
+
+
+def as_answered(sent: dict[str, Any]) -> dict[str, Any]:
+    """Return what the contract says is answered: a newer field only where it has a value."""
+    return {name: value for name, value in sent.items() if name in SAMPLE or value}
+
+
+@bounded
+@given(sent=BUILDS_SENT)
+def test_a_build_comes_back_as_it_was_sent(service: Service, target: dict[str, Any], sent: dict[str, Any]) -> None:
+    whole = dict.fromkeys(NEWER) | {name: target[name] for name in FIXED} | sent
+    answer = service.put(json.dumps(whole, ensure_ascii=False).encode())
+    assert answer.status == 200, answer
+    expected = as_answered(whole)
+    assert answer.json == expected
+    # As text too: 1 and true, and 1 and 1.0, are equal to Python.
+    stored = service.get(f"{BUILDS}/{target['id']}")
+    assert json.dumps(stored.json, sort_keys=True) == json.dumps(expected, sort_keys=True)
+    assert (stored.body, stored.etag) == (answer.body, answer.etag)
+
+
+@bounded
+@given(sent=BUILDS_SENT, fault=FAULTS)
+def test_a_build_with_a_fault_is_refused_by_name_and_changes_nothing(
+    service: Service, target: dict[str, Any], sent: dict[str, Any], fault: tuple[str, Any]
+) -> None:
+    path = f"{BUILDS}/{target['id']}"
+    before, revisions = service.get(path), service.get(f"{path}/revisions").headers["X-Total-Count"]
+    name, value = fault
+    whole = dict.fromkeys(NEWER) | {name: target[name] for name in FIXED} | sent
+    refused = service.put(whole | {name: value})
+    assert (refused.status, list(refused.json["fields"])) == (400, [name])
+    without = service.put({key: item for key, item in whole.items() if key != name})
+    assert (without.status, list(without.json["fields"])) == (400, [name])
+    after = service.get(path)
+    assert (after.body, after.etag) == (before.body, before.etag)
+    assert service.get(f"{path}/revisions").headers["X-Total-Count"] == revisions
+
+
+def outcome(load: Any, document: dict[str, Any]) -> Any:
+    try:
+        return load(document)
+    except ValidationError as error:
+        return error.normalized_messages()
+
+
+@settings(max_examples=EXAMPLES * 5, deadline=None)
+@given(
+    document=st.fixed_dictionaries(
+        {},
+        optional={name: values(name) | WRONG for name in (*SAMPLE, *NEWER)}
+        | {"repo": st.fixed_dictionaries({"id": INTEGERS}), "unknown": st.none()},
+    )
+    | st.sampled_from(list(SAMPLE)).flatmap(
+        lambda name: (values(name) | WRONG).map(lambda value: SAMPLE | {name: value})
+    )
+)
+def test_the_short_way_through_the_schema_comes_to_the_same(document: dict[str, Any]) -> None:
+    by_marshmallow = outcome(lambda sent: Schema.load(SCHEMA, sent), copy.deepcopy(document))
+    assert outcome(SCHEMA.load, document) == by_marshmallow
