@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import falcon.inspect
+import falcon.testing
 import pytest
 from service import ADMIN, BUILD, BUILDS, KEY, Service, running, token
 
@@ -195,6 +196,13 @@ def test_every_path_and_method_under_api_asks_for_a_token(service: Service, data
                 answer = service.request(method, spelled, headers={"Authorization": None})
                 assert answer.status == 401, (method, spelled)
                 assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_leading_slashes_that_the_router_ignores_open_nothing(data: Path) -> None:
+    # Waitress folds them already; another server that runs the application may not.
+    client = falcon.testing.TestClient(create_app(Settings(data=data, signing_key=KEY)))
+    for slashes in ("/", "//", "///"):
+        assert client.simulate_get(f"{slashes}api/v1/admin/builds").status_code == 401
 
 
 def test_a_method_cannot_be_overridden_past_the_token(service: Service) -> None:
