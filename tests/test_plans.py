@@ -1,0 +1,62 @@
+"""Query plans: every statement of an overwrite and of a read by id uses an index, whatever the table's size."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from service import build
+
+from models.builds import Author, Builds
+from models.database import SqliteDatabase
+from models.statement import Statement
+from models.store import open_store
+
+ME = Author("me", "a-request")
+ROWS = 2000
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def builds(request: pytest.FixtureRequest, data: Path) -> Iterator[Builds]:
+    """Some thousand builds with a revision each."""
+    url = request.getfixturevalue("new_database")() if request.param == "postgresql" else ""
+    store = open_store(data, url)
+    filled = Builds(store.database, store.columns)
+
+    def fill() -> None:
+        for number in range(1, ROWS + 1):
+            filled._overwrite(build(id=number), ME, True, None, False)
+
+    store.database.write(fill)
+    store.database.execute_sql("ANALYZE")  # type: ignore[no-untyped-call]
+    yield filled
+    store.database.close()
+
+
+def statements(builds: Builds) -> dict[str, Statement]:
+    """Return every statement that is compiled once, by name."""
+    found = {name: value for name, value in vars(builds).items() if isinstance(value, Statement)}
+    return found | {"update": builds._update(frozenset({"status", "finished"}))}
+
+
+def plan(builds: Builds, statement: Statement) -> str:
+    values: dict[str, Any] = {"id": 7, "repo_id": 1, "number": 7, "build_id": 7, "revision": 9, "at": 1, "by": "x"}
+    parameters = [values.get(name, "0" if name != "fork" else False) for name in statement._names]
+    if isinstance(builds.database, SqliteDatabase):
+        rows = builds.database.execute_sql(f"EXPLAIN QUERY PLAN {statement._sql}", parameters).fetchall()
+        return "\n".join(row[-1] for row in rows)
+    # Planned with the values in their places, as PostgreSQL does for a statement's first executions.
+    with psycopg.ClientCursor(builds.database.connection()) as cursor:
+        return "\n".join(row[0] for row in cursor.execute("EXPLAIN " + statement._sql, parameters).fetchall())
+
+
+def test_every_statement_uses_an_index(builds: Builds) -> None:
+    seen = {name: plan(builds, statement) for name, statement in statements(builds).items()}
+    assert {"_find", "_find_with_revision", "_last_revision", "_number_of", "update"} <= set(seen)
+    for name, text in seen.items():
+        if name in ("_insert", "_insert_revision"):
+            continue
+        assert "Index" in text or "USING" in text, (name, text)
+        for scan in ("Seq Scan", "SCAN builds", "SCAN build_revisions", "SCAN t1", "TEMP B-TREE", "Sort"):
+            assert scan not in text, (name, text)
