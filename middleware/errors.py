@@ -9,6 +9,7 @@ import falcon
 import peewee
 
 from logs import event
+from models.database import CommitLost
 
 log = logging.getLogger("build_admin.error")
 
@@ -19,6 +20,12 @@ _SENTENCES = {
     404: "There is nothing at this path; see /openapi.json for what there is.",
     405: "This path does not take this method; the header Allow has those that it takes.",
     501: "No path takes this method; see /openapi.json for those that each takes.",
+}
+
+# By whether the database was lost at the one moment at which it may have stored what it could not confirm.
+_OUTCOMES = {
+    False: "The database cannot be used at the moment and nothing was stored; try again.",
+    True: "The database was lost while it stored this, and may have done so; read the build before you try again.",
 }
 
 App = falcon.App[Any, Any]
@@ -53,10 +60,7 @@ def _database_error(req: falcon.Request, resp: falcon.Response, error: peewee.Da
         _defect(req, resp, error, params)
     req.context.database_error = True
     event(log, logging.ERROR, "the database could not be used", error=str(error), request=req.context.request_id)
-    raise falcon.HTTPServiceUnavailable(
-        description="The database cannot be used at the moment and nothing was stored; try again.",
-        retry_after=RETRY_AFTER,
-    )
+    raise falcon.HTTPServiceUnavailable(description=_OUTCOMES[type(error) is CommitLost], retry_after=RETRY_AFTER)
 
 
 def _defect(req: falcon.Request, resp: falcon.Response, error: Exception, params: Any) -> None:

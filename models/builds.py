@@ -11,7 +11,7 @@ import peewee
 from peewee import Value, fn
 
 from models.build import NEWER, Build, canonical, changes, etag, from_row, normal, to_row
-from models.database import Database, PostgresqlDatabase
+from models.database import CommitLost, Database, PostgresqlDatabase
 from models.errors import BuildNotFound, FieldsLeftOut, NumberTaken, Unstorable
 from models.revision import Revision
 from models.statement import Statement
@@ -85,6 +85,13 @@ class Builds:
                 Build.number == Value("number", converter=False),
             ),
         )
+        self._revision = Statement(
+            database,
+            Revision.select(Revision.by, Revision.request_id, Revision.changes).where(
+                Revision.build_id == Value("id", converter=False),
+                Revision.revision == Value("revision", converter=False),
+            ),
+        )
         self._insert_revision = Statement(
             database, Revision.insert(_placeholders(Revision, list(Revision._meta.fields)))
         )
@@ -130,18 +137,43 @@ class Builds:
             FieldsLeftOut: the stored build has values in newer fields that are not mentioned.
             NumberTaken: another build has this repo_id and number.
             Unstorable: the table cannot hold a value, though it seemed to.
+            CommitLost: the database was lost with the commit, and cannot be asked whether the build was stored.
             peewee.DatabaseError: the database cannot be read or written; nothing was stored.
 
         """
-        work = partial(self._overwrite, fields, author, create, precondition, dry_run)
+        overwritten = Overwritten({})
+
+        def work() -> Overwritten:
+            nonlocal overwritten
+            overwritten = self._overwrite(fields, author, create, precondition, dry_run)
+            return overwritten
+
         try:
             return self.database.write(work)
+        except CommitLost:
+            if self._is_stored(overwritten, author):
+                return overwritten
+            raise peewee.OperationalError("the connection was lost before the commit") from None
         except peewee.IntegrityError:
             # On PostgreSQL another transaction may take the id or the number between the check and the write.
             # What it took is visible now, so the second attempt knows what to say.
             return self.database.write(work)
         except peewee.DataError as error:
             raise Unstorable from error
+
+    def _is_stored(self, overwritten: Overwritten, author: Author) -> bool:
+        """Return whether an overwrite was committed, of which no answer came. Raises CommitLost if none can say."""
+
+        def revision() -> Any:
+            # Whoever commits still holds the row; to wait for it is to wait for the outcome.
+            self._locked(overwritten.build["id"])
+            return self._revision.execute(vars(overwritten) | overwritten.build).fetchone()
+
+        try:
+            left = self.database.write(revision)
+        except peewee.DatabaseError as error:
+            raise CommitLost(str(error)) from error
+        return overwritten.revision is None or left == (author.subject, author.request_id, _text(overwritten.changes))
 
     def _overwrite(
         self,
@@ -187,7 +219,7 @@ class Builds:
                 "at": int(time.time()),
                 "by": author.subject,
                 "request_id": author.request_id,
-                "changes": json.dumps(overwritten.changes, ensure_ascii=False, separators=(",", ":")),
+                "changes": _text(overwritten.changes),
                 "before": before.decode("utf-8") if before else None,
             }
         )
@@ -209,6 +241,10 @@ class Builds:
         # A build that is gone from a Vela server's table has left its revisions.
         (last,) = self._last_revision.execute({"id": build_id}).fetchone()
         return None, last or 0
+
+
+def _text(changes: Mapping[str, Any]) -> str:
+    return json.dumps(changes, ensure_ascii=False, separators=(",", ":"))
 
 
 def _left_out(build: Mapping[str, Any], mentioned: Container[str]) -> list[str]:

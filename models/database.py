@@ -23,6 +23,10 @@ T = TypeVar("T")
 LOCK_TIMEOUT = 5
 
 
+class CommitLost(peewee.OperationalError):
+    """The connection was lost during a commit, and whether the transaction was committed is not known."""
+
+
 class _Opened:
     """Stands for a thread's open connection; it goes with the thread, or when another takes its place."""
 
@@ -198,13 +202,28 @@ class PostgresqlDatabase(peewee.PostgresqlDatabase):
         """Begin a transaction; only here is it known that a lost connection has lost nothing with it."""
         self._on_live_connection(lambda: super(PostgresqlDatabase, self).begin(isolation_level))
 
+    def commit(self) -> None:
+        """Commit the transaction. Raises CommitLost where the connection does not live to say that it is."""
+        try:
+            super().commit()
+        except (peewee.OperationalError, peewee.InterfaceError) as error:
+            raise CommitLost(str(error)) if self._is_lost() else error from error
+
+    def rollback(self) -> None:
+        """Undo the transaction, which a lost connection has undone already."""
+        if not self._is_lost():
+            super().rollback()
+
+    def _is_lost(self) -> bool:
+        return self.is_closed() or bool(self.connection().closed)
+
     def _on_live_connection(self, work: Callable[[], T]) -> T:
         """Run `work`, once more if the thread's connection proves to have been lost since it was last used."""
         kept = not self.is_closed()
         try:
             return work()
         except (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError):
-            if self.is_closed() or not self.connection().closed:
+            if self.is_closed() or not self._is_lost():
                 raise
             self.dispose()
             if not kept:

@@ -89,6 +89,96 @@ def test_a_connection_that_is_ended_in_a_transaction_is_503_and_writes_nothing(
     assert postgres.put(build(id=new_id, title="newer")).status == 200
 
 
+class Cutter(threading.Thread):
+    """Stands between the service and PostgreSQL, and cuts the connection at the next COMMIT when it is told to."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(daemon=True)
+        self.target = target
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        #: What becomes of the next COMMIT: None, or whether it reaches the server, whose answer is lost then.
+        self.commit_arrives: bool | None = None
+        #: Whether the server cannot be reached after that.
+        self.stays_away = False
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                if self.stays_away:
+                    client.close()
+                    continue
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self.target)
+                threading.Thread(target=self.forward, args=(client, server), daemon=True).start()
+                threading.Thread(target=self.back, args=(server, client), daemon=True).start()
+
+    def forward(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := client.recv(65536):
+                if b"COMMIT" in data and self.commit_arrives is not None:
+                    client.shutdown(socket.SHUT_RDWR)
+                    if self.commit_arrives:
+                        server.sendall(data)
+                    else:
+                        server.shutdown(socket.SHUT_RDWR)
+                    self.commit_arrives = None
+                    return
+                server.sendall(data)
+
+    def back(self, server: socket.socket, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := server.recv(65536):
+                client.sendall(data)
+
+
+@pytest.fixture(scope="module")
+def cut(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Cutter]]:
+    """A service whose connections to PostgreSQL go through a Cutter."""
+    parameters = psycopg.conninfo.conninfo_to_dict(url)
+    cutter = Cutter(f"{parameters['host']}/.s.PGSQL.{parameters.get('port', 5432)}")
+    cutter.start()
+    through = f"postgresql://postgres@127.0.0.1:{cutter.port}/{parameters['dbname']}?sslmode=disable&gssencmode=disable"
+    with running(DATA=tmp_path_factory.mktemp("cut"), DATABASE_URL=through, THREADS=1) as service:
+        yield service, cutter
+    cutter.listener.close()
+
+
+def test_a_commit_whose_answer_is_lost_is_found_to_be_done(cut: tuple[Service, Cutter], new_id: int) -> None:
+    service, cutter = cut
+    service.create(id=new_id)
+    cutter.commit_arrives = True
+    answer = service.put(build(id=new_id, title="new"))
+    assert (answer.status, answer.json["title"]) == (200, "new")
+    assert cutter.commit_arrives is None
+    assert service.get(f"{BUILDS}/{new_id}").etag == answer.etag
+    assert service.get(f"{BUILDS}/{new_id}/revisions").headers["X-Total-Count"] == "2"
+
+
+def test_a_commit_that_never_arrives_is_found_to_be_undone(cut: tuple[Service, Cutter], new_id: int) -> None:
+    service, cutter = cut
+    service.create(id=new_id)
+    cutter.commit_arrives = False
+    answer = service.put(build(id=new_id, title="new"))
+    assert unavailable(answer)
+    assert "nothing was stored" in answer.json["error"]
+    assert service.find(new_id)["title"] == build()["title"]
+    assert service.put(build(id=new_id, title="new")).status == 200
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_an_outcome_that_none_can_tell_is_not_claimed(cut: tuple[Service, Cutter], new_id: int, arrives: bool) -> None:
+    service, cutter = cut
+    service.create(id=new_id)
+    cutter.stays_away, cutter.commit_arrives = True, arrives
+    answer = service.put(build(id=new_id, title="new"))
+    assert unavailable(answer)
+    assert "read the build" in answer.json["error"]
+    cutter.stays_away = False
+    assert service.find(new_id)["title"] == ("new" if arrives else build()["title"])
+
+
 def test_a_row_that_somebody_else_holds_is_503_in_time(postgres: Service, url: str, new_id: int) -> None:
     postgres.create(id=new_id)
     with psycopg.connect(url) as holder:

@@ -68,6 +68,15 @@ def test_an_overwrite_is_one_line_more_and_one_that_changes_nothing_is_not(data:
     assert events[3]["subject"] == "octokitty"
 
 
+@pytest.mark.parametrize(
+    ("proxy", "client"), [("127.0.0.1", "203.0.113.9"), ("127.0.0.2", "127.0.0.1"), ("", "127.0.0.1")]
+)
+def test_a_proxy_is_believed_only_if_it_is_trusted(data: Path, proxy: str, client: str) -> None:
+    with seen(data, LOG_FORMAT="json", TRUSTED_PROXY=proxy) as log:
+        log.service.get("/health", X_Forwarded_For="198.51.100.7, 203.0.113.9")
+        assert log.events()[-1]["client"] == client
+
+
 def test_no_secret_is_logged(data: Path) -> None:
     stranger = token("another key, which this service does not know")
     with seen(data, LOG_LEVEL="DEBUG") as log:
