@@ -10,7 +10,7 @@ ROUNDS ?= 5
 SECONDS ?= 3
 BENCH_OPTIONS = --rounds $(ROUNDS) --seconds $(SECONDS)
 
-.PHONY: help run test stop-test fuzz openapi lint bench bench-growth clean
+.PHONY: help run test stop-test torture fuzz openapi lint bench bench-growth clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,9 @@ test: $(VENV)/installed-dev ## set up and run the whole suite
 
 stop-test: $(VENV)/installed-dev ## stop a service under load, fifty times
 	BUILD_ADMIN_TEST_STOPS=50 $(BIN)/python -m pytest tests/test_server.py -k stop_under_load
+
+torture: $(VENV)/installed-dev ## kill the service and PostgreSQL under load, three hundred times
+	PYTHONPATH=.:tests $(BIN)/python tests/torture.py
 
 fuzz: $(VENV)/installed-dev ## try many thousand made-up requests; takes minutes
 	BUILD_ADMIN_TEST_EXAMPLES=500 $(BIN)/python -m pytest tests/test_openapi.py

