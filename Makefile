@@ -28,7 +28,7 @@ torture: $(VENV)/installed-dev ## kill the service and PostgreSQL under load, th
 	PYTHONPATH=.:tests $(BIN)/python tests/torture.py
 
 fuzz: $(VENV)/installed-dev ## try many thousand made-up requests; takes minutes
-	BUILD_ADMIN_TEST_EXAMPLES=500 $(BIN)/python -m pytest tests/test_openapi.py
+	BUILD_ADMIN_TEST_EXAMPLES=500 $(BIN)/python -m pytest tests/test_openapi.py tests/test_properties.py tests/test_model.py tests/test_fuzz.py
 
 openapi: $(VENV)/installed-dev ## make resources/openapi.json from the routes and schemas
 	$(BIN)/python -m openapi

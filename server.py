@@ -15,7 +15,7 @@ from typing import Any
 import waitress.server
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error
 
@@ -84,7 +84,17 @@ class ClosingTask(WSGITask):  # type: ignore[misc]
 
 
 class Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Asks for no body that is refused already."""
+    """Asks for no body that is refused already, and takes no request whose end two servers may see differently."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read the request line and the headers. Raises ParsingError for two lengths (RFC 9112, section 6.1)."""
+        try:
+            super().parse_header(header_plus)
+        except ValueError:  # from a Content-Length of more digits than Python reads
+            raise ParsingError("Content-Length is invalid") from None
+        lengths = "CONTENT_LENGTH" in self.headers, self.chunked or "TRANSFER_ENCODING" in self.headers
+        if all(lengths) or (self.version == "1.0" and lengths[1]):
+            raise ParsingError("Content-Length and Transfer-Encoding exclude each other")
 
     def received(self, data: bytes) -> int:
         """Take bytes in, and return how many of them belong to this request."""

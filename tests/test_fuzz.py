@@ -1,0 +1,161 @@
+"""Malformed HTTP on the socket: no 500, no stuck worker, and the stored builds as they were."""
+
+import contextlib
+import os
+import pathlib
+import random
+import re
+import socket
+from collections.abc import Iterator
+
+import pytest
+from service import BUILD, BUILDS, Service, running
+
+#: How many requests are made up; `make fuzz` makes more.
+REQUESTS = 40 * int(os.environ.get("BUILD_ADMIN_TEST_EXAMPLES", "20"))
+
+SMUGGLED = b"PUT /api/v1/admin/build HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+HEADS = [
+    b"GET /health HTTP/1.1\r\nHost: x\r\n",
+    b"PUT " + BUILD.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n",
+    b"GET /health HTTP/1.0\r\n",
+    b"GET http://x/health HTTP/1.1\r\nHost: x\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: x\r\n",
+    b"GET //api/v1/admin/builds HTTP/1.1\r\n",
+    b"GET /\xff%00%zz HTTP/1.1\r\nHost: x\r\n",
+    b"GET /health HTTP/9.9\r\nHost: x\r\n",
+    b"get /health\r\n",
+    b"\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n",
+]
+HEADERS = [
+    b"Content-Length: 5\r\n",
+    b"Content-Length: 0\r\n",
+    b"Content-Length: +5\r\n",
+    b"Content-Length: 5, 5\r\n",
+    b"Content-Length: 99999999999999999999999999\r\n",
+    b"Content-Length: 0x5\r\n",
+    b"Content-Length: " + b"9" * 5000 + b"\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Transfer-Encoding: Chunked\r\n",
+    b"Transfer-Encoding : chunked\r\n",
+    b"Transfer-Encoding: chunked, identity\r\n",
+    b"Transfer-Encoding: \x0bchunked\r\n",
+    b"Transfer_Encoding: chunked\r\n",
+    b"Connection: close\r\n",
+    b"Connection: keep-alive, X\r\n",
+    b"Expect: 100-continue\r\n",
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\n",
+    b"Authorization: Bearer " + b"x" * 9000 + b"\r\n",
+    b"X: " + b"y" * 40_000 + b"\r\n",
+    b" folded: yes\r\n",
+    b"no colon\r\n",
+    b"X\x00Y: z\r\n",
+    b"\xff\xfe: z\r\n",
+    b"X: a\rb\r\n",
+    b"X: a\nY: b\r\n",
+    b"If-Match: *\r\nIf-Match: *\r\n",
+    b"Range: bytes=0-\r\n",
+    b"X-Forwarded-For: 1.2.3.4\r\n",
+    *[b"X-%d: y\r\n" % number for number in range(5)],
+]
+BODIES = [
+    b"",
+    b"{}",
+    b"hello",
+    b"5\r\nhello\r\n0\r\n\r\n",
+    b"5;ext=1\r\nhello\r\n0\r\n\r\n",
+    b"FFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n",
+    b"-1\r\nhello\r\n",
+    b"5\r\nhelloXX0\r\n\r\n",
+    b"0\r\nTrailer: x\r\n\r\n",
+    b"0\r\n\r\n" + SMUGGLED,
+    SMUGGLED,
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+]
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running(DATA=tmp_path_factory.mktemp("fuzzed"), REQUEST_TIMEOUT=2, THREADS=2, LOG_LEVEL="ERROR") as service:
+        yield service
+
+
+def made_up(chance: random.Random) -> bytes:
+    """Return a request, or several, with a few things wrong with it."""
+    headers = b"".join(chance.sample(HEADERS, chance.randrange(5)))
+    request = chance.choice(HEADS) + headers + b"\r\n" + chance.choice(BODIES)
+    if chance.random() < 0.3:
+        at = chance.randrange(len(request))
+        request = request[:at] + bytes([chance.randrange(256)]) + request[at + chance.randrange(2) :]
+    if chance.random() < 0.2:
+        request = request[: chance.randrange(len(request))]
+    return request * chance.choice([1, 1, 1, 2, 5])
+
+
+def statuses(service: Service, request: bytes) -> list[int]:
+    """Send bytes, end the sending, and return the statuses of whatever is answered."""
+    with contextlib.closing(socket.create_connection((service.host, service.port), 20)) as connection:
+        text = b""
+        with contextlib.suppress(OSError):
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionError):
+            while data := connection.recv(65536):
+                text += data
+    return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", text)]
+
+
+def memory(service: Service) -> int:
+    """Return the kibibytes of memory that the service holds, 0 where the system does not say so."""
+    assert service.process
+    with (
+        contextlib.suppress(OSError),
+        pathlib.Path(f"/proc/{service.process.pid}/status").open(encoding="ascii") as status,
+    ):
+        return int(re.findall(r"VmRSS:\s+(\d+)", status.read())[0])
+    return 0
+
+
+def test_made_up_requests_break_nothing(fuzzed: Service) -> None:
+    stored = fuzzed.create(id=1)
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    before = 0
+    for number in range(REQUESTS):
+        request = made_up(chance)
+        seen = statuses(fuzzed, request)
+        assert not [status for status in seen if status >= 500 and status != 501], (request, seen)
+        if number == REQUESTS // 4:
+            before = memory(fuzzed)
+    assert fuzzed.get("/health").status == 200
+    assert fuzzed.find(1) == stored
+    assert fuzzed.get(BUILDS).headers["X-Total-Count"] == "1"
+    grown = memory(fuzzed) - before
+    print(f"{REQUESTS} requests, memory grown by {grown} KiB in the last three quarters")
+    assert grown < 8 * 1024
+
+
+def test_a_length_of_absurdly_many_digits_is_answered(fuzzed: Service) -> None:
+    assert statuses(fuzzed, b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n") == [400]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        b"Content-Length: 5\r\nContent-Length: 50\r\n",
+        b"Transfer-Encoding: xchunked\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+    ],
+)
+@pytest.mark.parametrize("line", [b"POST /health HTTP/1.1\r\n", b"POST /health HTTP/1.0\r\nConnection: keep-alive\r\n"])
+def test_a_request_cannot_hide_another(fuzzed: Service, line: bytes, head: bytes) -> None:
+    """Where the length is ambiguous, what follows is never taken for a request of its own and served."""
+    hidden = b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n"
+    seen = statuses(fuzzed, line + b"Host: x\r\n" + head + b"\r\n0\r\n\r\n" + hidden)
+    assert seen
+    assert seen[0] in (400, 405, 501)
+    assert 200 not in seen
