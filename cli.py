@@ -1,19 +1,23 @@
-"""The command `build-admin`: serve, token, check."""
+"""The command `build-admin`: serve, token, check, import, export, backup."""
 
 import argparse
 import os
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import logs
 import server
 import tokens
+import transfer
 from app import __version__, create_app
+from backup import backup
 from models.build import canonical
 from models.builds import Author, Builds
 from models.errors import BuildNotFound, StoreError
-from models.store import Store, describe, open_store
+from models.store import Store, describe, open_store, require_file
+from new_file import NewFileError
 from schemas.sample import SAMPLE
 from settings import Settings, SettingsError
 
@@ -39,8 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = Settings.from_environment()
         logs.set_up(settings.log_format, settings.log_level)
         options.run(settings, options)
-    except (SettingsError, StoreError, server.ServerError) as error:
+    except (SettingsError, StoreError, server.ServerError, transfer.TransferError, NewFileError) as error:
         print(f"build-admin: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read stdout has enough; Python must not try once more to write to it when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print("build-admin: interrupted", file=sys.stderr)
@@ -90,7 +98,52 @@ def _parser() -> argparse.ArgumentParser:
         description="Say what the service would run with, and change nothing; the status is 1 if it could not run.",
     )
     check.set_defaults(run=_check)
+    _add_transfers(commands)
     return parser
+
+
+def _add_transfers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    importing = commands.add_parser(
+        "import",
+        help="store the builds of a file, all of them or none",
+        description="Store the builds of a file, all of them or none. The file is UTF-8 and has a JSON array of "
+        "builds, or one build a line, or the lines that export --revisions writes. Every line is checked as PUT would; "
+        "whatever is wrong is told, with the number of its line, and then nothing is stored.",
+    )
+    importing.add_argument("file", metavar="FILE", type=Path, help="the file to read, - for stdin")
+    importing.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="overwrite the builds that are stored already, and leave revisions; without it they are faults",
+    )
+    importing.set_defaults(run=_import)
+
+    exporting = commands.add_parser(
+        "export",
+        help="print the builds, one JSON object a line",
+        description="Print the builds as they are at one moment, ordered by id, one JSON object a line, in UTF-8. "
+        "The service may go on writing.",
+    )
+    exporting.add_argument("--revisions", action="store_true", help="print the revisions too, after their build")
+    exporting.add_argument(
+        "file",
+        metavar="FILE",
+        type=Path,
+        nargs="?",
+        default=transfer.STANDARD,
+        help="a new file to write to, in place of stdout; in PowerShell, which rewrites what it redirects, name one",
+    )
+    exporting.set_defaults(run=_export)
+
+    copying = commands.add_parser(
+        "backup",
+        help="copy the SQLite store to a new file",
+        description="Copy the SQLite store to a new file, which is consistent though the service goes on writing. "
+        "To go back to it, stop the service and put it in the place of builds.sqlite3, removing builds.sqlite3-wal and "
+        "builds.sqlite3-shm. A PostgreSQL database is backed up with pg_dump.",
+    )
+    copying.add_argument("file", metavar="FILE", type=Path, help="the file to write; it must not be there")
+    copying.set_defaults(run=_backup)
 
 
 def _subject(text: str) -> str:
@@ -163,3 +216,24 @@ def _key_source(settings: Settings) -> str:
         return f"none yet; it will be made at the first start, in {file}"
     tokens.from_settings(settings)
     return source
+
+
+def _import(settings: Settings, options: argparse.Namespace) -> None:
+    store = open_store(settings.data, settings.database_url)
+    done = transfer.import_builds(store, options.file, options.overwrite)
+    print(
+        f"imported {done.builds} builds ({done.created} created, {done.overwritten} overwritten, "
+        f"{done.unchanged} unchanged) and {done.revisions} revisions"
+    )
+
+
+def _export(settings: Settings, options: argparse.Namespace) -> None:
+    require_file(settings.data, settings.database_url)
+    store = open_store(settings.data, settings.database_url)
+    builds, revisions = transfer.export_builds(store, options.file, options.revisions)
+    print(f"exported {builds} builds and {revisions} revisions", file=sys.stderr)
+
+
+def _backup(settings: Settings, options: argparse.Namespace) -> None:
+    size = backup(settings.data, settings.database_url, options.file)
+    print(f"backed up to {options.file}, {size} bytes")

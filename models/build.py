@@ -5,7 +5,7 @@ A build is spoken of as a dict: the documented fields, all of them, then those n
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from peewee import BigAutoField, BigIntegerField, BooleanField, CharField, Model
@@ -153,3 +153,8 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, di
     """Return what differs, by field, as `{"from": …, "to": …}`; null stands for no value."""
     names = [name for name in (*DOCUMENTED, *NEWER) if before.get(name) != after.get(name)]
     return {name: {"from": before.get(name), "to": after.get(name)} for name in names}
+
+
+def left_out(build: Mapping[str, Any], mentioned: Container[str]) -> list[str]:
+    """Return the newer fields in which `build` has a value and that are not among those `mentioned`."""
+    return [name for name in NEWER if name in build and name not in mentioned]

@@ -10,11 +10,11 @@ from typing import Any
 import peewee
 from peewee import Value, fn
 
-from models.build import NEWER, Build, canonical, changes, etag, from_row, normal, to_row
+from models.build import Build, canonical, changes, etag, from_row, left_out, normal, to_row
 from models.database import CommitLost, Database, PostgresqlDatabase
 from models.errors import BuildNotFound, FieldsLeftOut, NumberTaken, Unstorable
 from models.revision import Revision
-from models.statement import Statement
+from models.statement import Statement, placeholders
 from models.tables import Columns
 
 #: How many UPDATE statements are kept compiled, one for each set of columns that overwrites change together.
@@ -76,7 +76,7 @@ class Builds:
             database,
             Revision.select(fn.MAX(Revision.revision)).where(Revision.build_id == Value("id", converter=False)),
         )
-        self._insert = Statement(database, Build.insert(_placeholders(Build, names)))
+        self._insert = Statement(database, Build.insert(placeholders(Build, names)))
         self._update = lru_cache(_UPDATES)(self._compile_update)
         self._number_of = Statement(
             database,
@@ -93,7 +93,7 @@ class Builds:
             ),
         )
         self._insert_revision = Statement(
-            database, Revision.insert(_placeholders(Revision, list(Revision._meta.fields)))
+            database, Revision.insert(placeholders(Revision, list(Revision._meta.fields)))
         )
 
     def find(self, build_id: int) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class Builds:
     def left_out(self, build_id: int, mentioned: Container[str]) -> list[str]:
         """Return the newer fields in which the stored build has a value and that are not among those `mentioned`."""
         build = self.database.read(partial(self.stored, build_id))
-        return _left_out(build or {}, mentioned)
+        return left_out(build or {}, mentioned)
 
     def overwrite(
         self,
@@ -189,8 +189,8 @@ class Builds:
             precondition(etag(before) if before else None)
         if stored is None and not create:
             raise BuildNotFound(fields["id"])
-        if left_out := _left_out(stored or {}, fields):
-            raise FieldsLeftOut(left_out)
+        if names := left_out(stored or {}, fields):
+            raise FieldsLeftOut(names)
         build = normal(fields)
         if build == stored:
             return Overwritten(stored)
@@ -208,8 +208,8 @@ class Builds:
 
     def _compile_update(self, names: frozenset[str]) -> Statement:
         """Return the UPDATE of the columns that change; SQLite writes the index of each column that is named in it."""
-        placeholders = _placeholders(Build, sorted(names))
-        return Statement(self.database, Build.update(placeholders).where(Build.id == Value("id", converter=False)))
+        changed = placeholders(Build, sorted(names))
+        return Statement(self.database, Build.update(changed).where(Build.id == Value("id", converter=False)))
 
     def _leave_revision(self, overwritten: Overwritten, revision: int, before: bytes | None, author: Author) -> None:
         self._insert_revision.execute(
@@ -245,11 +245,3 @@ class Builds:
 
 def _text(changes: Mapping[str, Any]) -> str:
     return json.dumps(changes, ensure_ascii=False, separators=(",", ":"))
-
-
-def _left_out(build: Mapping[str, Any], mentioned: Container[str]) -> list[str]:
-    return [name for name in NEWER if name in build and name not in mentioned]
-
-
-def _placeholders(model: type[peewee.Model], names: list[str]) -> dict[peewee.Field, Value]:
-    return {model._meta.fields[name]: Value(name, converter=False) for name in names}

@@ -198,6 +198,11 @@ class PostgresqlDatabase(peewee.PostgresqlDatabase):
         with self.atomic():
             return work()
 
+    def unhurried(self) -> None:
+        """Let the transaction that has begun take its time; only a lock of another's is not waited for any longer."""
+        self.execute_sql("SET LOCAL statement_timeout = 0")
+        self.execute_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+
     def begin(self, isolation_level: str | None = None) -> None:
         """Begin a transaction; only here is it known that a lost connection has lost nothing with it."""
         self._on_live_connection(lambda: super(PostgresqlDatabase, self).begin(isolation_level))

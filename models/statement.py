@@ -1,6 +1,6 @@
 """Statement: an SQL statement that peewee compiles once and that is executed many times with new values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import peewee
@@ -20,3 +20,18 @@ class Statement:
     def execute(self, values: Mapping[str, Any]) -> Any:
         """Execute the statement with `values`, by parameter name, and return the DB-API cursor."""
         return self._database.execute_sql(self._sql, [values[name] for name in self._names])
+
+    def execute_many(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Execute the statement once for each of `rows`, in order. Raises peewee.DatabaseError as `execute` does."""
+        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+            self._database.cursor().executemany(self._sql, [[row[name] for name in self._names] for row in rows])
+
+
+def rows(database: peewee.Database, query: peewee.Query) -> list[tuple[Any, ...]]:
+    """Return every row of a query that is not worth keeping compiled. Raises peewee.DatabaseError."""
+    return database.execute(query).fetchall()  # type: ignore[no-any-return]
+
+
+def placeholders(model: type[peewee.Model], names: Iterable[str]) -> dict[peewee.Field, peewee.Value]:
+    """Return what to insert or update those fields of `model` with, in a Statement: the names of its parameters."""
+    return {model._meta.fields[name]: peewee.Value(name, converter=False) for name in names}

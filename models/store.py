@@ -40,7 +40,7 @@ def open_store(data: Path, url: str = "") -> Store:
     if not url:
         _make_file(data / FILE)
     database = _postgresql(url) if url else SqliteDatabase(data / FILE)
-    with _in_words(name):
+    with in_words(name):
         return Store(database, prepare(database), name)
 
 
@@ -53,7 +53,7 @@ def describe(data: Path, url: str = "") -> str:
     if not url and not (data / FILE).exists():
         return f"{name}: not there yet; it will be made at the first start"
     database = _postgresql(url) if url else SqliteDatabase(data / FILE)
-    with _in_words(name):
+    with in_words(name):
         missing = absent(database)
         tables = f"tables {', '.join(missing)} will be made at the first start" if missing else "its tables are there"
         found = f"{name}: reachable, {tables}"
@@ -62,12 +62,19 @@ def describe(data: Path, url: str = "") -> str:
         return found
 
 
+def require_file(data: Path, url: str = "") -> None:
+    """Raise StoreError where there is no SQLite file to read from; `open_store` would make an empty one."""
+    if not url and not (data / FILE).exists():
+        raise StoreError(f"There is no database file {data / FILE}; BUILD_ADMIN_DATA names the folder that it is in.")
+
+
 def _name(data: Path, url: str) -> str:
     return "the PostgreSQL database" if url else f"the database file {data / FILE}"
 
 
 @contextmanager
-def _in_words(name: str) -> Iterator[None]:
+def in_words(name: str) -> Iterator[None]:
+    """Raise StoreError, in one sentence that calls the database `name`, for what it raises."""
     try:
         yield
     except peewee.DatabaseError as error:
@@ -90,6 +97,6 @@ def _postgresql(url: str) -> PostgresqlDatabase:
     try:
         return PostgresqlDatabase(url)
     except ImportError:
-        raise StoreError("PostgreSQL needs psycopg; install it with: pip install 'build-admin[postgres]'.") from None
+        raise StoreError("PostgreSQL needs psycopg; install it with: pip install 'psycopg[binary]'.") from None
     except ValueError as error:
         raise StoreError(f"BUILD_ADMIN_DATABASE_URL {error}.") from None

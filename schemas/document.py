@@ -9,7 +9,16 @@ MAX_DEPTH = 32
 
 
 class DocumentError(ValueError):
-    """A text that is not the JSON that it should be; the message is a sentence for the client."""
+    """A text that is not the JSON that it should be; the message is a sentence for the client.
+
+    Attributes:
+        fault: the message without its subject, the body; a line of a file can have it too.
+
+    """
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"The body {fault}")
+        self.fault = fault
 
 
 def load(text: bytes) -> Any:
@@ -21,17 +30,15 @@ def load(text: bytes) -> Any:
     try:
         value = _decode(text.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise DocumentError(f"The body is not UTF-8 (byte {error.start}); send JSON in UTF-8.") from None
+        raise DocumentError(f"is not UTF-8 (byte {error.start}); send JSON in UTF-8.") from None
     except RecursionError:
         raise DocumentError(_TOO_DEEP) from None
     except json.JSONDecodeError as error:
-        raise DocumentError(
-            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
-        ) from None
+        raise DocumentError(f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
     except DocumentError:
         raise
     except ValueError:
-        raise DocumentError("The body has a number with too many digits.") from None
+        raise DocumentError("has a number with too many digits.") from None
     # Counting is fast; only a text with many brackets, most of them in strings perhaps, is worth the walk.
     if text.count(b"{") + text.count(b"[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise DocumentError(_TOO_DEEP)
@@ -42,11 +49,11 @@ def load_object(text: bytes) -> dict[str, Any]:
     """Return the JSON object that `text` stands for. Raises DocumentError as `load` does, and for any other value."""
     value = load(text)
     if not isinstance(value, dict):
-        raise DocumentError("The body must be a JSON object: the whole build.")
+        raise DocumentError("must be a JSON object: the whole build.")
     return value
 
 
-_TOO_DEEP = f"The body is nested too deep; at most {MAX_DEPTH} levels are read."
+_TOO_DEEP = f"is nested too deep; at most {MAX_DEPTH} levels are read."
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -54,18 +61,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         seen: set[str] = set()
         repeated = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise DocumentError(f"The key {json.dumps(repeated)} is there twice; send it once.")
+        raise DocumentError(f"has the key {json.dumps(repeated)} twice; send it once.")
     return value
 
 
 def _no_constant(name: str) -> Any:
-    raise DocumentError(f"The body has {name}, which is not JSON (RFC 8259, section 6).")
+    raise DocumentError(f"has {name}, which is not JSON (RFC 8259, section 6).")
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if value in (float("inf"), float("-inf")):
-        raise DocumentError("The body has a number that is too large to be read.")
+        raise DocumentError("has a number that is too large to be read.")
     return value
 
 

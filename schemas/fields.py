@@ -140,6 +140,16 @@ class StringMap(Strict, fields.Dict):
         return None
 
 
+class Object(Strict, fields.Dict):
+    """An object of any JSON values whose texts can be stored."""
+
+    def fault(self, value: Any) -> str | None:
+        """Return what is wrong with `value`, in words; None if nothing is."""
+        if type(value) is not dict:
+            return f"must be an object, not {kind(value)}."
+        return next(filter(None, map(text_fault, _texts(value))), None)
+
+
 class Repository(Strict, fields.Dict):
     """A repo as later Vela servers send it: an object of which only `id` is read, and that is echoed as it came."""
 

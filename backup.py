@@ -1,0 +1,54 @@
+"""Backup: a consistent copy of a SQLite store, taken while the service writes to it."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from models.errors import StoreError
+from models.store import FILE, require_file
+from new_file import new_file
+from progress import Progress
+
+#: Pages that are copied at once; between two times Ctrl-C is heeded.
+_PAGES = 1000
+
+
+def backup(data: Path, url: str, target: Path) -> int:
+    """Copy the SQLite store in the folder `data` to the new file `target`, check the copy, and return its bytes.
+
+    The copy is what one read transaction sees. In a write-ahead log that keeps no writer waiting, and writers do not
+    make the copy begin again; the log grows until the copy is done.
+
+    Raises StoreError for a PostgreSQL database and for a store that cannot be copied, NewFileError for the file.
+    """
+    if url:
+        raise StoreError("A PostgreSQL database is backed up with pg_dump, which comes with it; nothing was written.")
+    require_file(data)
+    try:
+        with new_file(target) as partial:
+            _copy(data / FILE, partial)
+            return partial.stat().st_size
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            raise KeyboardInterrupt from None
+        raise StoreError(f"The database file {data / FILE} cannot be copied: {error}.") from error
+
+
+def _copy(source: Path, partial: Path) -> None:
+    uri = source.resolve().as_uri() + "?mode=rw"
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as live, closing(_open(partial)) as copy:
+        live.execute("BEGIN")
+        live.execute("SELECT 1 FROM sqlite_master").fetchone()
+        with Progress("backup") as progress:
+            live.backup(copy, pages=_PAGES, progress=lambda _, left, total: progress(total - left, total))
+        # The copy is one file: a write-ahead log beside it would be forgotten.
+        copy.execute("PRAGMA journal_mode = DELETE")
+        # Only a call back into Python lets Ctrl-C interrupt a long statement.
+        copy.set_progress_handler(lambda: 0, 100_000)
+        (answer,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
+        if answer != "ok":
+            raise sqlite3.DatabaseError(f"the copy is damaged ({answer})")
+
+
+def _open(partial: Path) -> sqlite3.Connection:
+    return sqlite3.connect(partial, isolation_level=None)

@@ -1,0 +1,229 @@
+"""Bulk: an import into a database, every line as PUT would do it, but all of them or none."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import peewee
+from peewee import NodeList, Value, fn
+
+from models.build import DOCUMENTED, NEWER, Build, canonical, changes, from_row, left_out, normal, to_row
+from models.builds import Author
+from models.database import Database, PostgresqlDatabase
+from models.errors import NumberTaken, Unstorable
+from models.revision import Revision
+from models.staging import StagedBuild, Staging
+from models.statement import Statement, placeholders, rows
+from models.tables import Columns
+
+#: Told where in the import a fault is, and what it is.
+Fault = Callable[[int, str], None]
+
+
+class FaultsFound(Exception):
+    """There were faults, all of which have been told; nothing was stored."""
+
+
+@dataclass
+class Imported:
+    """What an import came to: builds, and the revisions that came with them."""
+
+    created: int = 0
+    overwritten: int = 0
+    unchanged: int = 0
+    revisions: int = 0
+
+    @property
+    def builds(self) -> int:
+        """How many builds there were."""
+        return self.created + self.overwritten + self.unchanged
+
+
+class Bulk:
+    """One import, of what is staged."""
+
+    def __init__(
+        self,
+        database: Database,
+        columns: Columns,
+        author: Author,
+        *,
+        overwrite: bool,
+        faulty: bool,
+        fault: Fault,
+        progress: Callable[[int], None],
+    ) -> None:
+        """Prepare an import.
+
+        Args:
+            database: where to.
+            columns: what its table `builds` can hold.
+            author: whom the revisions name that the import leaves.
+            overwrite: whether a build that is stored already is overwritten; without it that is a fault.
+            faulty: whether there have been faults before, so that further ones are looked for and nothing is stored.
+            fault: called for each fault.
+            progress: called now and then with the number of builds done.
+
+        """
+        self._database = database
+        self._author = author
+        self._overwrite = overwrite
+        self._faulty = faulty
+        self._fault = fault
+        self._progress = progress
+        self._names = [name for name in (*DOCUMENTED, *NEWER) if name in columns.present]
+        one = Build.id == Value("id", converter=False)
+        self._insert = Statement(database, Build.insert(placeholders(Build, self._names)))
+        self._update = Statement(database, Build.update(placeholders(Build, self._names[1:])).where(one))
+        self._insert_revision = Statement(database, Revision.insert(placeholders(Revision, Revision._meta.fields)))
+
+    def store(self, staging: Staging) -> Imported:
+        """Store what is staged, in one transaction. Whatever this raises, nothing was stored.
+
+        Raises:
+            FaultsFound: there was a fault.
+            Unstorable: a table cannot hold a value, though it seemed to.
+            peewee.DatabaseError: the database cannot be read or written.
+
+        """
+
+        def work() -> Imported:
+            return self._store(staging)
+
+        try:
+            return self._database.write(work)
+        except peewee.IntegrityError:
+            # As with PUT: another process took an id or a number first, and the second attempt can say which.
+            return self._database.write(work)
+        except peewee.DataError as error:
+            raise Unstorable from error
+
+    def _store(self, staging: Staging) -> Imported:
+        imported = Imported()
+        if isinstance(self._database, PostgresqlDatabase):
+            self._database.unhurried()
+        for histories in staging.histories():
+            self._check_histories(histories)
+        if not self._faulty:
+            for revisions in staging.revisions():
+                self._insert_revision.execute_many([_revision_row(revision) for revision in revisions])
+                imported.revisions += len(revisions)
+        for builds in staging.builds():
+            self._store_builds(builds, imported)
+            self._progress(imported.builds)
+        if self._faulty:
+            raise FaultsFound
+        return imported
+
+    def _check_histories(self, histories: list[tuple[int, int]]) -> None:
+        ids = [build_id for _, build_id in histories]
+        known = set(self._stored(ids)) | set(self._last_revisions(ids))
+        for position, build_id in histories:
+            if build_id in known:
+                self._found(position, f"build {build_id} or revisions of it are stored; histories are not mixed.")
+
+    def _store_builds(self, builds: list[StagedBuild], imported: Imported) -> None:
+        """Do with each build what PUT would do, and then write them all; after a fault, look for further ones only."""
+        stored = self._stored([build.fields["id"] for build in builds])
+        owners = self._owners([build.fields for build in builds])
+        inserts, updates, revised = [], [], []
+        for staged in builds:
+            build, before = normal(staged.fields), stored.get(staged.fields["id"])
+            if any([self._refused(staged, before), self._number_taken(staged.position, build, owners)]):
+                continue
+            if build == before:
+                imported.unchanged += 1
+                continue
+            if before is None:
+                inserts.append(to_row(build, self._names))
+                imported.created += 1
+            else:
+                updates.append(to_row(build, self._names))
+                imported.overwritten += 1
+                if _numbers(build) != _numbers(before):
+                    owners.pop(_numbers(before), None)
+            if not staged.has_history:
+                revised.append((before, build))
+        if not self._faulty:
+            # A build may take the number that an earlier one gives up: updates come first.
+            self._update.execute_many(updates)
+            self._insert.execute_many(inserts)
+            self._leave_revisions(revised)
+
+    def _refused(self, staged: StagedBuild, before: Mapping[str, Any] | None) -> bool:
+        if before is None:
+            return False
+        if not self._overwrite:
+            self._found(staged.position, f"build {before['id']} is stored already; --overwrite overwrites it.")
+            return True
+        names = left_out(before, staged.fields)
+        for name in names:
+            self._found(staged.position, f"{name}: has a value in the stored build; give it, or null to clear it.")
+        return bool(names)
+
+    def _number_taken(self, position: int, build: Mapping[str, Any], owners: Mapping[tuple[int, int], int]) -> bool:
+        owner = owners.get(_numbers(build), build["id"])
+        if owner != build["id"]:
+            self._found(position, str(NumberTaken(build["repo_id"], build["number"], owner)))
+        return bool(owner != build["id"])
+
+    def _found(self, position: int, words: str) -> None:
+        self._faulty = True
+        self._fault(position, words)
+
+    def _leave_revisions(self, revised: list[tuple[dict[str, Any] | None, dict[str, Any]]]) -> None:
+        last = self._last_revisions([build["id"] for _, build in revised])
+        now = int(time.time())
+        self._insert_revision.execute_many(
+            _revision_row(
+                {
+                    "build_id": build["id"],
+                    "revision": last.get(build["id"], 0) + 1,
+                    "at": now,
+                    "by": self._author.subject,
+                    "request_id": self._author.request_id,
+                    "changes": changes(before or {}, build),
+                    "before": before,
+                }
+            )
+            for before, build in revised
+        )
+
+    def _stored(self, ids: list[int]) -> dict[int, dict[str, Any]]:
+        query = Build.select(*(Build._meta.fields[name] for name in self._names)).where(Build.id.in_(ids))
+        if isinstance(self._database, PostgresqlDatabase):
+            query = query.for_update()
+        found = rows(self._database, query)
+        return {row[0]: from_row(dict(zip(self._names, row, strict=True))) for row in found}
+
+    def _owners(self, builds: list[dict[str, Any]]) -> dict[tuple[int, int], int]:
+        """Return which stored builds have the numbers of `builds`, by repo_id and number."""
+        pairs = sorted(map(_numbers, builds))
+        # Row values in a list would be shorter, but SQLite reads the whole table for them.
+        terms = [
+            (Build.repo_id == repo_id) & Build.number.in_([number for _, number in group])
+            for repo_id, group in groupby(pairs, itemgetter(0))
+        ]
+        query = Build.select(Build.repo_id, Build.number, Build.id).where(NodeList(terms, glue=" OR ", parens=True))
+        return {(repo_id, number): build_id for repo_id, number, build_id in rows(self._database, query)}
+
+    def _last_revisions(self, ids: list[int]) -> dict[int, int]:
+        query = Revision.select(Revision.build_id, fn.MAX(Revision.revision)).where(Revision.build_id.in_(ids))
+        return dict(rows(self._database, query.group_by(Revision.build_id)))
+
+
+def _numbers(build: Mapping[str, Any]) -> tuple[int, int]:
+    return build["repo_id"], build["number"]
+
+
+def _revision_row(revision: Mapping[str, Any]) -> dict[str, Any]:
+    before = revision["before"]
+    return {
+        **revision,
+        "changes": json.dumps(revision["changes"], ensure_ascii=False, separators=(",", ":")),
+        "before": None if before is None else canonical(before).decode("utf-8"),
+    }

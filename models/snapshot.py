@@ -1,0 +1,76 @@
+"""Snapshot: every build of a database, and its revisions, as they are at one moment."""
+
+import heapq
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from operator import itemgetter
+from typing import Any
+
+from peewee import Tuple, fn
+
+from models.build import DOCUMENTED, NEWER, Build, from_row
+from models.database import Database, PostgresqlDatabase
+from models.revision import Revision
+from models.statement import rows
+from models.tables import Columns
+
+#: Rows that are read at once.
+_PAGE = 500
+
+
+class Snapshot:
+    """What one transaction sees, whatever others write meanwhile; `snapshot` begins one."""
+
+    def __init__(self, database: Database, columns: Columns) -> None:
+        self._database = database
+        self._names = [name for name in (*DOCUMENTED, *NEWER) if name in columns.present]
+
+    def count(self) -> tuple[int, int]:
+        """Return how many builds there are, and how many revisions. Raises peewee.DatabaseError."""
+        builds, revisions = (self._rows(model.select(fn.COUNT(1)))[0][0] for model in (Build, Revision))
+        return builds, revisions
+
+    def builds(self) -> Iterator[dict[str, Any]]:
+        """Yield the builds, ordered by id. Raises StoredBuildUnreadable and peewee.DatabaseError."""
+        query = Build.select(*(Build._meta.fields[name] for name in self._names)).order_by(Build.id).limit(_PAGE)
+        page = self._rows(query)
+        while page:
+            for row in page:
+                yield from_row(dict(zip(self._names, row, strict=True)))
+            page = self._rows(query.where(Build.id > page[-1][0]))
+
+    def revisions(self) -> Iterator[dict[str, Any]]:
+        """Yield the revisions as they are spoken of, ordered by build and number. Raises peewee.DatabaseError."""
+        key = (Revision.build_id, Revision.revision)
+        query = Revision.select().order_by(*key).limit(_PAGE)
+        page = self._rows(query)
+        while page:
+            for row in page:
+                revision = dict(zip(Revision._meta.fields, row, strict=True))
+                before = revision["before"]
+                yield revision | {
+                    "changes": json.loads(revision["changes"]),
+                    "before": None if before is None else json.loads(before),
+                }
+            page = self._rows(query.where(Tuple(*key) > Tuple(*page[-1][:2])))
+
+    def builds_and_revisions(self) -> Iterator[dict[str, Any]]:
+        """Yield each build and after it its revisions; those of a build that is no more are where it would be."""
+        builds = (((build["id"], 0), build) for build in self.builds())
+        revisions = (((revision["build_id"], revision["revision"]), revision) for revision in self.revisions())
+        for _, item in heapq.merge(builds, revisions, key=itemgetter(0)):
+            yield item
+
+    def _rows(self, query: Any) -> list[tuple[Any, ...]]:
+        return rows(self._database, query)
+
+
+@contextmanager
+def snapshot(database: Database, columns: Columns) -> Iterator[Snapshot]:
+    """Give a Snapshot of the database; it keeps no writer waiting. Raises peewee.DatabaseError."""
+    with database.atomic():
+        if isinstance(database, PostgresqlDatabase):
+            database.execute_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            database.unhurried()
+        yield Snapshot(database, columns)

@@ -1,0 +1,95 @@
+"""Staging: the records of an import between being checked and being stored, in a file that goes away by itself."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+#: Records that are given back at once.
+_BATCH = 500
+
+_TABLES = """
+    PRAGMA cache_size = -65536;
+    CREATE TABLE builds (position INTEGER PRIMARY KEY, id INTEGER NOT NULL UNIQUE, repo_id INTEGER NOT NULL,
+        number INTEGER NOT NULL, fields TEXT NOT NULL, UNIQUE (repo_id, number));
+    CREATE TABLE revisions (position INTEGER PRIMARY KEY, build_id INTEGER NOT NULL, revision INTEGER NOT NULL,
+        fields TEXT NOT NULL, UNIQUE (build_id, revision));
+    BEGIN;
+"""
+
+
+class StagedBuild(NamedTuple):
+    """A build that is staged.
+
+    Attributes:
+        position: where it was in the import.
+        fields: those that were given, as the schema returned them.
+        has_history: whether revisions of it are staged too.
+
+    """
+
+    position: int
+    fields: dict[str, Any]
+    has_history: bool
+
+
+class Staging:
+    """Builds and revisions by their position in the import, none of which repeats another.
+
+    SQLite makes the file where temporary files go, when 64 MiB of memory do not hold it, and removes it on closing.
+    """
+
+    def __init__(self) -> None:
+        self._connection = sqlite3.connect("", isolation_level=None)
+        self._connection.executescript(_TABLES)
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._connection.close()
+
+    def add_build(self, position: int, fields: Mapping[str, Any]) -> list[tuple[str, int]]:
+        """Keep a build's fields, unless an earlier build has its id or its number.
+
+        Returns what is repeated and where it was, for each: an empty list if the build was kept.
+        """
+        values = (position, fields["id"], fields["repo_id"], fields["number"], json.dumps(fields))
+        try:
+            self._connection.execute("INSERT INTO builds VALUES (?, ?, ?, ?, ?)", values)
+        except sqlite3.IntegrityError:
+            by_id = "SELECT 'the id', position FROM builds WHERE id = ?"
+            by_number = "SELECT 'the repo_id and number', position FROM builds WHERE repo_id = ? AND number = ?"
+            return self._connection.execute(f"{by_id} UNION ALL {by_number}", values[1:4]).fetchall()
+        return []
+
+    def add_revision(self, position: int, fields: Mapping[str, Any]) -> list[tuple[str, int]]:
+        """Keep a revision's fields, unless it is there already; return as `add_build` does."""
+        values = (position, fields["build_id"], fields["revision"], json.dumps(fields))
+        try:
+            self._connection.execute("INSERT INTO revisions VALUES (?, ?, ?, ?)", values)
+        except sqlite3.IntegrityError:
+            query = "SELECT 'the build_id and revision', position FROM revisions WHERE build_id = ? AND revision = ?"
+            return self._connection.execute(query, values[1:3]).fetchall()
+        return []
+
+    def builds(self) -> Iterator[list[StagedBuild]]:
+        """Yield the builds, in batches, in order."""
+        query = (
+            "SELECT position, fields, EXISTS (SELECT 1 FROM revisions WHERE build_id = builds.id) "
+            "FROM builds ORDER BY position"
+        )
+        for batch in self._batches(query):
+            yield [StagedBuild(position, json.loads(fields), bool(history)) for position, fields, history in batch]
+
+    def revisions(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield the fields of the revisions, in batches, in order."""
+        for batch in self._batches("SELECT fields FROM revisions ORDER BY position"):
+            yield [json.loads(fields) for (fields,) in batch]
+
+    def histories(self) -> Iterator[list[tuple[int, int]]]:
+        """Yield, in batches, where the revisions of each build begin, and the build's id."""
+        yield from self._batches("SELECT MIN(position), build_id FROM revisions GROUP BY build_id")
+
+    def _batches(self, query: str) -> Iterator[list[Any]]:
+        cursor = self._connection.execute(query)
+        while batch := cursor.fetchmany(_BATCH):
+            yield batch
