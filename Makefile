@@ -10,7 +10,7 @@ ROUNDS ?= 5
 SECONDS ?= 3
 BENCH_OPTIONS = --rounds $(ROUNDS) --seconds $(SECONDS)
 
-.PHONY: help run test stop-test torture fuzz openapi lint bench bench-growth clean
+.PHONY: help run test stop-test torture fuzz openapi dist lint bench bench-growth clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,11 @@ fuzz: $(VENV)/installed-dev ## try many thousand made-up requests; takes minutes
 
 openapi: $(VENV)/installed-dev ## make resources/openapi.json from the routes and schemas
 	$(BIN)/python -m openapi
+
+dist: $(VENV)/installed ## make dist/: a wheel, and build-admin.pyz, the whole service in one file
+	rm -rf dist build
+	$(PIP) wheel --no-deps --wheel-dir dist .
+	$(BIN)/python tools/make_pyz.py dist/*.whl dist/build-admin.pyz
 
 lint: $(VENV)/installed-dev ## style, imports, security pass and types
 	$(BIN)/ruff check .

@@ -67,7 +67,7 @@ class MetricsResource:
         """Answer in Prometheus' text format, or with 404 where prometheus-client is not installed."""
         if self._registry is None:
             raise falcon.HTTPNotFound(
-                description="There are no metrics without prometheus-client: pip install 'build-admin[metrics]'."
+                description="There are no metrics without prometheus-client: pip install prometheus-client."
             )
         from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 

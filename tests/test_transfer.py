@@ -1,0 +1,144 @@
+"""import, export and backup, as commands run beside a service."""
+
+import json
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from service import build, run, running
+from test_overwrite import NEWER
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """The settings of an empty store of each kind."""
+    settings: dict[str, Any] = {"DATA": tmp_path / "data"}
+    if request.param == "postgresql":
+        settings["DATABASE_URL"] = request.getfixturevalue("new_database")()
+    return settings
+
+
+def write(file: Path, *builds: Any) -> str:
+    file.write_text("".join(json.dumps(one) + "\n" for one in builds), encoding="utf-8")
+    return str(file)
+
+
+def exported(settings: dict[str, Any], *arguments: str) -> list[Any]:
+    done = run("export", *arguments, **settings)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.split("\n")[:-1]]
+
+
+def test_history_goes_from_store_to_store_unchanged(empty: dict[str, Any], new_database: Any, tmp_path: Path) -> None:
+    with running(**empty) as service:
+        service.create(id=7, title="größer\u2028 <T>", **NEWER)
+        service.create(id=2, repo_id=2**63 - 1)
+        service.put(build(id=2, status="error"))
+        file = tmp_path / "all.ndjson"
+        assert run("export", "--revisions", str(file), **empty).returncode == 0
+        assert run("export", str(file), **empty).returncode == 1
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n")[:-1]]
+    assert [(line.get("build_id"), line.get("revision")) for line in lines] == [
+        (None, None), (2, 1), (2, 2), (None, None), (7, 1),
+    ]  # fmt: skip
+    for other in ({"DATA": tmp_path / "other"}, {"DATA": tmp_path / "other", "DATABASE_URL": new_database()}):
+        done = run("import", str(file), **other)
+        assert done.stdout == "imported 2 builds (2 created, 0 overwritten, 0 unchanged) and 3 revisions\n", done.stderr
+        assert exported(other, "--revisions") == lines
+        again = run("import", "--overwrite", str(file), **other)
+        assert again.returncode == 1
+        assert "build 2 or revisions of it are stored" in again.stderr
+
+
+def test_every_fault_is_told_by_line_and_nothing_is_stored(empty: dict[str, Any], tmp_path: Path) -> None:
+    assert run("import", write(tmp_path / "first", build(id=1)), **empty).returncode == 0
+    file = tmp_path / "second"
+    lines = [
+        json.dumps(build(id=2)),
+        "",
+        json.dumps(build(id=3, status="stuck", parent="1")),
+        "{",
+        '{"id": 1, "id": 2}',
+        json.dumps(build(id=2, number=9)),
+        json.dumps(build(id=4, number=2)),
+        json.dumps(build(id=5, number=1)),
+        json.dumps(build(id=1)),
+        '"' + "x" * 1024 * 1024 + '"',
+    ]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    done = run("import", str(file), **empty)
+    assert done.returncode == 1
+    places = [line.split(": ")[0] for line in done.stderr.splitlines()]
+    assert sorted(places) == sorted(
+        ["line 3", "line 3", *(f"line {n}" for n in (4, 5, 6, 7, 8, 9, 10)), "build-admin"]
+    ), done.stderr
+    assert exported(empty) == [build(id=1)]
+
+
+def test_overwriting_leaves_revisions_and_asks_for_what_put_asks_for(empty: dict[str, Any], tmp_path: Path) -> None:
+    assert run("import", write(tmp_path / "1", build(id=1), build(id=2, email="a@b.c")), **empty).returncode == 0
+    refused = run("import", "--overwrite", write(tmp_path / "2", build(id=1, title="n"), build(id=2)), **empty)
+    assert (refused.returncode, refused.stderr.count("line 2: email: has a value")) == (1, 1)
+    swapped = write(tmp_path / "3", build(id=1, number=3), build(id=2, number=1, email=None), build(id=9, number=2))
+    done = run("import", "--overwrite", swapped, **empty)
+    assert "(1 created, 2 overwritten, 0 unchanged)" in done.stdout, done.stderr
+    revisions = [line for line in exported(empty, "--revisions") if line.get("revision") == 2]
+    assert [(line["build_id"], line["before"]["number"]) for line in revisions] == [(1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("text", ["[]", "[ ]\n", "", "\n", "[%s]", "[\n%s,%s\n]\n", "\ufeff%s\n%s"])
+def test_an_array_is_read_like_lines(data: Path, tmp_path: Path, text: str) -> None:
+    builds = [build(id=n, title='],[{}"\\') for n in (1, 2)][: text.count("%s")]
+    (tmp_path / "file").write_text(text % tuple(json.dumps(one, indent=None) for one in builds), encoding="utf-8")
+    done = run("import", str(tmp_path / "file"), DATA=data)
+    assert done.returncode == 0, done.stderr
+    assert exported({"DATA": data}) == builds
+
+
+@pytest.mark.parametrize("text", ["[", "[%s", "[%s,]", "[,%s]", "[%s}", "[%s] 1", '["', "[%s %s]", "[[%s]]", "[NaN]"])
+def test_an_array_that_is_none_is_refused(data: Path, tmp_path: Path, text: str) -> None:
+    text = text.replace("%s", json.dumps(build(id=1)))
+    (tmp_path / "file").write_text(text, encoding="utf-8")
+    done = run("import", str(tmp_path / "file"), DATA=data)
+    assert done.returncode == 1
+    assert done.stderr.startswith("item "), done.stderr
+    assert exported({"DATA": data}) == []
+
+
+def test_a_backup_is_whole_while_the_service_writes(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "copy.sqlite3"
+    with running(DATA=data) as service:
+        service.create(id=1)
+        stop = threading.Event()
+
+        def write_on() -> None:
+            number = 0
+            while not stop.is_set():
+                number += 1
+                assert service.put(build(id=1, title=f"{number}")).status == 200
+
+        writer = threading.Thread(target=write_on)
+        writer.start()
+        try:
+            done = run("backup", str(file), DATA=data)
+        finally:
+            stop.set()
+            writer.join()
+    assert done.returncode == 0, done.stderr
+    copy = sqlite3.connect(file)
+    title, revisions = copy.execute("SELECT title, (SELECT COUNT(*) FROM build_revisions) FROM builds").fetchone()
+    copy.close()
+    assert revisions == 1 + (int(title) if title.isdigit() else 0)
+    assert file.stat().st_mode & 0o077 == 0
+    assert run("backup", str(file), DATA=data).returncode == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.sqlite3", "data"]
+
+
+def test_what_cannot_be_done_is_one_line(data: Path, tmp_path: Path) -> None:
+    for arguments in (["export"], ["backup", str(tmp_path / "b")], ["import", str(tmp_path / "none")]):
+        done = run(*arguments, DATA=data)
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    done = run("backup", "x", DATABASE_URL="postgresql://nowhere")
+    assert (done.returncode, "pg_dump" in done.stderr) == (1, True)
