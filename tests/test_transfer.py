@@ -1,13 +1,16 @@
 """import, export and backup, as commands run beside a service."""
 
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from service import build, run, running
+from service import ROOT, build, environment, run, running
 from test_overwrite import NEWER
 
 
@@ -142,3 +145,21 @@ def test_what_cannot_be_done_is_one_line(data: Path, tmp_path: Path) -> None:
         assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
     done = run("backup", "x", DATABASE_URL="postgresql://nowhere")
     assert (done.returncode, "pg_dump" in done.stderr) == (1, True)
+
+
+def test_ctrl_c_leaves_nothing_half_done(data: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py"), "import", "-"],
+        env=environment(DATA=data),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin
+    # More than a pipe holds: the import is under way when all of it is written.
+    for number in range(1, 1001):
+        process.stdin.write(json.dumps(build(id=number)).encode() + b"\n")
+    process.stdin.flush()
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30)[1] == b"build-admin: interrupted\n"
+    assert process.returncode == 130
+    assert exported({"DATA": data}) == []
