@@ -77,16 +77,17 @@ def _finite(text: str) -> float:
 
 
 def _depth(value: Any) -> int:
-    """Return how deep `value` is nested, without recursion."""
+    """Return how deep `value` is nested, without recursion; an empty object is a level too."""
     depth = 0
-    level: list[Any] = [value]
-    while level := [child for item in level if isinstance(item, dict | list) for child in _children(item)]:
+    level = _containers([value])
+    while level:
         depth += 1
+        level = [child for item in level for child in _containers(item.values() if isinstance(item, dict) else item)]
     return depth
 
 
-def _children(item: dict[str, Any] | list[Any]) -> Iterable[Any]:
-    return item.values() if isinstance(item, dict) else item
+def _containers(values: Iterable[Any]) -> list[dict[str, Any] | list[Any]]:
+    return [value for value in values if isinstance(value, dict | list)]
 
 
 _decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite).decode

@@ -9,6 +9,7 @@ from service import BUILD, BUILDS, Answer, Service
 
 from models.build import NEWER
 from schemas.build import BuildSchema
+from schemas.document import MAX_DEPTH
 from schemas.fields import Integer, OneOf, String
 from schemas.sample import SAMPLE
 
@@ -58,6 +59,13 @@ def with_text(stored: dict[str, Any], name: str, text: str) -> bytes:
         b"{'id': 1}",
         b'{"id": 1,}',
         b'{"id": 1} x',
+        b'{"id": 1}\x00',
+        b'{"id": 1} // no comment',
+        b"\x0b{}",
+        "\N{NO-BREAK SPACE}{}".encode(),
+        b'{"id": 01}',
+        b'{"id": +1}',
+        b'{"id": 0x1}',
         b"[]",
         b"null",
         b"1",
@@ -68,22 +76,43 @@ def with_text(stored: dict[str, Any], name: str, text: str) -> bytes:
         b'{"id": "\xff"}',
         b'{"id": "\xc0\xaf"}',
         b'{"id": "\xed\xa0\x80"}',
+        b'{"id": "\xf4\x90\x80\x80"}',
+        b'{"id": "\xe2\x82',
         b'{"id": "a\x00b"}',
         b'{"id": "a\nb"}',
         b"[" * 200_000,
         b'{"repo":' * 40 + b"1" + b"}" * 40,
         b'{"a": 1, "a": 1}',
+        b'{"id": 1, "\\u0069d": 2}',
         b'{"repo": {"id": 1, "id": 2}}',
+        b'{"repo": {"id": 1, "a": [{"b": 1, "b": 1}]}}',
         b'{"id": NaN}',
         b'{"id": Infinity}',
         b'{"id": -Infinity}',
         b'{"id": 1e400}',
         b'{"id": -1e400}',
         b'{"id": 1' + b"0" * 5000 + b"}",
+        b'{"id": -1' + b"0" * 5000 + b"}",
     ],
 )
 def test_what_is_no_json_object_is_refused(service: Service, stored: dict[str, Any], body: bytes) -> None:
     assert "fields" not in refused(service.put(body), 400)
+
+
+@pytest.mark.parametrize("innermost", ["{}", "[]", '{"a": 1}', "[1]", '["a"]'])
+def test_a_body_may_be_nested_to_its_limit_and_no_deeper(
+    service: Service, stored: dict[str, Any], innermost: str
+) -> None:
+    # The build and its repo are two levels, the innermost one is another.
+    for levels, status in ((MAX_DEPTH, 200), (MAX_DEPTH + 1, 400)):
+        repo = f'{{"id": {stored["repo_id"]}, "a": {"[" * (levels - 3)}{innermost}{"]" * (levels - 3)}}}'
+        answer = service.put(with_text(stored, "repo", repo), "?dry_run=true")
+        assert answer.status == status, answer
+    assert str(MAX_DEPTH) in refused(answer, 400)["error"]
+
+
+def test_brackets_in_a_text_are_no_levels(service: Service, stored: dict[str, Any]) -> None:
+    assert service.put(stored | {"title": "{[" * 500}, "?dry_run=true").status == 200
 
 
 @pytest.mark.parametrize("name", INTEGERS)
@@ -150,9 +179,16 @@ def test_a_payload_may_have_its_limit_as_compact_json(service: Service, stored: 
     assert service.put(stored | {"deploy_payload": payload}, "?dry_run=true").json["deploy_payload"] == payload
 
 
-@pytest.mark.parametrize("name", ["timestamp", "Status", "", "\ud800", "id ", "x" * 10_000])
+@pytest.mark.parametrize("name", ["timestamp", "Status", "", "\ud800", "a\0", "id ", "_schema", "x" * 10_000])
 def test_an_unknown_field_is_refused(service: Service, stored: dict[str, Any], name: str) -> None:
     assert list(refused(service.put(stored | {name: 1}), 400)["fields"]) == [name]
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800", "\udc00\ud800"])
+def test_a_repo_holds_nothing_but_text(service: Service, stored: dict[str, Any], text: str) -> None:
+    for held in ({text: 1}, {"a": text}, {"a": [{text: None}]}, {"a": [1, [text]]}):
+        repo = {"id": stored["repo_id"], **held}
+        assert list(refused(service.put(stored | {"repo": repo}), 400)["fields"]) == ["repo"]
 
 
 def test_every_fault_is_reported_at_once(service: Service, stored: dict[str, Any]) -> None:
