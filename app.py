@@ -12,7 +12,7 @@ import tokens
 from middleware import metrics
 from middleware.authentication import Authentication
 from middleware.errors import add_error_handlers
-from middleware.methods import Methods
+from middleware.methods import Methods, Request
 from middleware.request_id import RequestId
 from middleware.request_log import RequestLog
 from models import errors
@@ -62,7 +62,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     authentication = Authentication(tokens.from_settings(settings))
     counted = metrics.create(store.database, settings.threads)
     middleware: list[Any] = [RequestId(), RequestLog(), *([counted] if counted else []), authentication, Methods()]
-    app: falcon.App[Any, Any] = falcon.App(middleware=middleware)
+    app: falcon.App[Any, Any] = falcon.App(middleware=middleware, request_type=Request)
     app.add_route("/api/v1/admin/build", BuildResource(builds, schema))
     stored = BuildsResource(builds, Listing(store.database, store.columns))
     app.add_route("/api/v1/admin/builds", stored)

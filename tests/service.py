@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import queue
+import socket
 import subprocess
 import sys
 import threading
@@ -100,6 +101,30 @@ class Service:
 
 def _spelled(headers: dict[str, str | None]) -> dict[str, str | None]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def status_of(service: Service, method: str, target: str, *headers: str) -> int:
+    """Return the status that a request gets whose target and headers are sent as they are."""
+    lines = [f"{method} {target} HTTP/1.1", "Host: x", "Connection: close", *headers, "", ""]
+    with contextlib.closing(socket.create_connection((service.host, service.port), 20)) as connection:
+        connection.sendall("\r\n".join(lines).encode("ascii"))
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        return response.status
+
+
+def refused(answer: Answer, status: int) -> dict[str, Any]:
+    """Check the form of a refusal, and return its body."""
+    assert answer.status == status, answer
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["X-Request-ID"]
+    body: dict[str, Any] = answer.json
+    assert set(body) <= {"error", "fields"}
+    assert body["error"][0].isupper()
+    assert body["error"].endswith((".", "'."))
+    for inside in ("Traceback", "SELECT", "UPDATE", ".py", "sqlite", "psycopg"):
+        assert inside not in answer.body.decode()
+    return body
 
 
 def environment(**settings: Any) -> dict[str, str]:

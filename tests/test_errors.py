@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from service import BUILD, BUILDS, Answer, Service
+from service import BUILD, BUILDS, Service, refused
 
 from models.build import NEWER
 from schemas.build import BuildSchema
@@ -29,20 +29,6 @@ def stored(service: Service, new_id: int) -> Iterator[dict[str, Any]]:
     after = service.get(f"{BUILDS}/{new_id}")
     assert (after.body, after.etag) == (before.body, before.etag)
     assert service.get(f"{BUILDS}/{new_id}/revisions").headers["X-Total-Count"] == "1"
-
-
-def refused(answer: Answer, status: int) -> dict[str, Any]:
-    """Check the form of a refusal, and return its body."""
-    assert answer.status == status, answer
-    assert answer.headers["Content-Type"] == "application/json"
-    assert answer.headers["X-Request-ID"]
-    body: dict[str, Any] = answer.json
-    assert set(body) <= {"error", "fields"}
-    assert body["error"][0].isupper()
-    assert body["error"].endswith((".", "'."))
-    for inside in ("Traceback", "SELECT", "UPDATE", ".py", "sqlite", "psycopg"):
-        assert inside not in answer.body.decode()
-    return body
 
 
 def with_text(stored: dict[str, Any], name: str, text: str) -> bytes:
@@ -224,29 +210,6 @@ def test_a_body_may_have_its_limit_and_not_a_byte_more(service: Service, stored:
     body = json.dumps(stored).encode()
     assert service.put(body.ljust(256 * 1024)).status == 200
     refused(service.put(body.ljust(256 * 1024 + 1)), 413)
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "allowed"),
-    [
-        ("GET", BUILD, "PUT"),
-        ("DELETE", BUILD, "PUT"),
-        ("PATCH", f"{BUILDS}/1", "GET, HEAD"),
-        ("DELETE", f"{BUILDS}/1/revisions/1", "GET, HEAD"),
-        ("PUT", f"{BUILDS}/1/revisions/1", "GET, HEAD"),
-        ("POST", BUILDS, "GET, HEAD"),
-        ("POST", "/health", "GET, HEAD"),
-    ],
-)
-def test_a_method_that_a_path_does_not_take_is_405(service: Service, method: str, path: str, allowed: str) -> None:
-    answer = service.request(method, path)
-    refused(answer, 405)
-    assert set(allowed.split(", ")) == set(answer.headers["Allow"].split(", ")) - {"OPTIONS"}
-
-
-@pytest.mark.parametrize("path", ["/", "/api", "/api/v1/admin/build/", "/api/v1/admin/buil", "/healthy", "/api/v2"])
-def test_a_path_that_is_not_there_is_404(service: Service, path: str) -> None:
-    refused(service.get(path), 404)
 
 
 @pytest.mark.parametrize("given", ["a", "A-z_0.9", "x" * 64])
