@@ -18,8 +18,9 @@ from schemas.sample import SAMPLE
 
 #: How many builds each property is tried with, on each store.
 EXAMPLES = int(os.environ.get("BUILD_ADMIN_TEST_EXAMPLES", "80"))
-FIXED = ("id", "repo_id", "number")
 SCHEMA = BuildSchema()
+# Those by which builds could be in each other's way, and in that of other tests' builds.
+IDENTITIES = ("id", "repo_id", "number")
 
 # Every character that is text, but NUL; and a few kinds more often than chance would have them.
 CHARACTERS = st.one_of(
@@ -35,6 +36,8 @@ PAYLOADS = st.dictionaries(st.text(CHARACTERS, max_size=8), st.text(CHARACTERS, 
 def values(name: str) -> st.SearchStrategy[Any]:
     """Return a strategy for the values that a field may have."""
     field = SCHEMA.fields[name]
+    if name in IDENTITIES:
+        return st.integers(2**62, MAX_INTEGER - 1)
     if isinstance(field, OneOf):
         return st.sampled_from(STATUSES)
     if isinstance(field, Integer):
@@ -47,21 +50,32 @@ def values(name: str) -> st.SearchStrategy[Any]:
 
 
 BUILDS_SENT = st.fixed_dictionaries(
-    {name: values(name) for name in SAMPLE if name not in FIXED},
+    {name: values(name) for name in SAMPLE if name != "id"},
     optional={name: values(name) for name in NEWER},
 )
 WRONG: st.SearchStrategy[Any] = st.one_of(
-    st.none(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.just([]), st.just({})
+    st.none(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.just([]), st.just({}), st.just([{}])
 )
-FAULTS = st.sampled_from(list(SAMPLE)).flatmap(
-    lambda name: st.tuples(
-        st.just(name),
-        st.one_of(
-            WRONG.filter(lambda value: type(value) is not type(SAMPLE[name])),
-            st.just("\ud800") | st.just("\0") | st.just("x" * 2001) if isinstance(SAMPLE[name], str) else st.just(-1),
-        ),
-    )
-)
+
+
+def faults(name: str) -> st.SearchStrategy[Any]:
+    """Return a strategy for values that a field may not have."""
+    field = SCHEMA.fields[name]
+    if isinstance(field, Integer):
+        return WRONG.filter(lambda value: value is not None or name in SAMPLE) | st.sampled_from(
+            [field.least - 1, MAX_INTEGER + 1, 10**400, "1"]
+        )
+    if isinstance(field, String):
+        too_long = [] if isinstance(field, OneOf) else ["\U0001f469" * (field.limit + 1)]
+        return WRONG.filter(lambda value: value is not None or name in SAMPLE) | st.sampled_from(
+            ["\ud800", "a\0", 1, *too_long]
+        )
+    if name == "fork":
+        return st.sampled_from([0, 1, "true", 1.0, [], {}])
+    return st.sampled_from([[], "{}", 1, True, {"a": 1}, {"a": None}, {"a\0": ""}, {"\ud800": ""}, {"a": "x" * 2000}])
+
+
+FAULTS = st.sampled_from([*SAMPLE, *NEWER]).flatmap(lambda name: st.tuples(st.just(name), faults(name)))
 
 bounded = settings(
     max_examples=EXAMPLES,
@@ -84,7 +98,7 @@ def as_answered(sent: dict[str, Any]) -> dict[str, Any]:
 @bounded
 @given(sent=BUILDS_SENT)
 def test_a_build_comes_back_as_it_was_sent(service: Service, target: dict[str, Any], sent: dict[str, Any]) -> None:
-    whole = dict.fromkeys(NEWER) | {name: target[name] for name in FIXED} | sent
+    whole = dict.fromkeys(NEWER) | {"id": target["id"]} | sent
     answer = service.put(json.dumps(whole, ensure_ascii=False).encode())
     assert answer.status == 200, answer
     expected = as_answered(whole)
@@ -96,6 +110,16 @@ def test_a_build_comes_back_as_it_was_sent(service: Service, target: dict[str, A
 
 
 @bounded
+@given(sent=BUILDS_SENT, build_id=values("id"))
+def test_a_build_is_created_as_it_was_sent(service: Service, sent: dict[str, Any], build_id: int) -> None:
+    whole = {"id": build_id} | sent
+    # Escaped as well, as most clients' libraries do it.
+    answer = service.put(json.dumps(whole, ensure_ascii=True).encode(), "?dry_run=true", If_None_Match="*")
+    assert answer.status == 201, answer
+    assert json.dumps(answer.json, sort_keys=True) == json.dumps(as_answered(whole), sort_keys=True)
+
+
+@bounded
 @given(sent=BUILDS_SENT, fault=FAULTS)
 def test_a_build_with_a_fault_is_refused_by_name_and_changes_nothing(
     service: Service, target: dict[str, Any], sent: dict[str, Any], fault: tuple[str, Any]
@@ -103,11 +127,12 @@ def test_a_build_with_a_fault_is_refused_by_name_and_changes_nothing(
     path = f"{BUILDS}/{target['id']}"
     before, revisions = service.get(path), service.get(f"{path}/revisions").headers["X-Total-Count"]
     name, value = fault
-    whole = dict.fromkeys(NEWER) | {name: target[name] for name in FIXED} | sent
+    whole = dict.fromkeys(NEWER) | {"id": target["id"]} | sent
     refused = service.put(whole | {name: value})
     assert (refused.status, list(refused.json["fields"])) == (400, [name])
-    without = service.put({key: item for key, item in whole.items() if key != name})
-    assert (without.status, list(without.json["fields"])) == (400, [name])
+    if name in SAMPLE:
+        without = service.put({key: item for key, item in whole.items() if key != name})
+        assert (without.status, list(without.json["fields"])) == (400, [name])
     after = service.get(path)
     assert (after.body, after.etag) == (before.body, before.etag)
     assert service.get(f"{path}/revisions").headers["X-Total-Count"] == revisions
@@ -124,11 +149,11 @@ def outcome(load: Any, document: dict[str, Any]) -> Any:
 @given(
     document=st.fixed_dictionaries(
         {},
-        optional={name: values(name) | WRONG for name in (*SAMPLE, *NEWER)}
+        optional={name: values(name) | faults(name) for name in (*SAMPLE, *NEWER)}
         | {"repo": st.fixed_dictionaries({"id": INTEGERS}), "unknown": st.none()},
     )
     | st.sampled_from(list(SAMPLE)).flatmap(
-        lambda name: (values(name) | WRONG).map(lambda value: SAMPLE | {name: value})
+        lambda name: (values(name) | faults(name)).map(lambda value: SAMPLE | {name: value})
     )
 )
 def test_the_short_way_through_the_schema_comes_to_the_same(document: dict[str, Any]) -> None:
