@@ -1,4 +1,4 @@
-"""The ceiling: what Falcon under waitress costs by itself, with the service's own settings of both.
+"""The ceiling: what Falcon under waitress costs by itself, as it comes, with the service's settings of both.
 
 PUT answers with the bytes that were sent, GET with the sample build: no token, no parsing, no database. What
 the service does less than this is the price of its work. Run by the benchmark; reads the BUILD_ADMIN_… settings.
@@ -7,6 +7,7 @@ the service does less than this is the price of its work. Run by the benchmark; 
 import json
 
 import falcon
+from waitress.server import TcpWSGIServer
 
 import server
 from schemas.sample import SAMPLE
@@ -33,7 +34,10 @@ def main() -> None:
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
     app.add_route("/api/v1/admin/build", Echo())
     app.add_route("/api/v1/admin/builds/{build_id:int}", Echo())
-    server.serve(app, Settings.from_environment(), lambda url: print(url, flush=True))
+    settings = server.adjustments(Settings.from_environment())
+    waitress = TcpWSGIServer(app, adj=settings, sockinfo=settings.listen[0])
+    print(f"http://127.0.0.1:{waitress.effective_port}", flush=True)
+    waitress.run()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,80 @@
+"""Dispatcher: the threads that requests are worked on in, and how many of them at a time."""
+
+import threading
+
+from waitress.task import ThreadedTaskDispatcher
+
+from channel import Channel
+
+#: Seconds for which the thread that reads from the sockets waits for those that answer.
+PATIENCE = 0.01
+
+
+class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
+    """The threads that requests are worked on in.
+
+    One or two threads work off all that has arrived, while the one that reads from the sockets waits for them, unless
+    they take longer than PATIENCE. Then it reads on, and other threads go on with what is left. Python runs one thread
+    at a time, and to hand over costs more than a request does: with a thread for each request, as waitress has it, a
+    bare application answers half as many.
+    """
+
+    def __init__(self, threads: int, at_once: int) -> None:
+        """Start `threads` threads, of which `at_once` are called for what has arrived together."""
+        super().__init__()
+        self._idle = threading.Condition(self.lock)
+        self._at_once = at_once
+        self.set_thread_count(threads)
+
+    def add_task(self, task: Channel) -> None:
+        """Queue a connection that has a request to answer."""
+        self.queue.append(task)
+
+    def work(self) -> bool:
+        """Let a thread work on what is queued, and wait for it; return whether something is left."""
+        with self.lock:
+            if self.queue:
+                self.queue_cv.notify(self._at_once)
+                self._idle.wait(PATIENCE)
+            return bool(self.queue)
+
+    def handler_thread(self, thread_no: int) -> None:
+        """Answer what is queued, until `shutdown`."""
+        while self._wait(thread_no):
+            begun: list[Channel] = []
+            while (task := self._next()) is not None:
+                begun.append(task)
+                if not task.begin():
+                    # Nobody who has shared a commit waits for one who does not.
+                    self._answer(begun)
+                    begun = []
+            self._answer(begun)
+
+    def _answer(self, tasks: list[Channel]) -> None:
+        for task in tasks:
+            try:
+                task.service()
+            except BaseException:
+                self.logger.exception("Exception when servicing %r", task)
+
+    def _next(self) -> Channel | None:
+        try:
+            task: Channel = self.queue.popleft()
+        except IndexError:
+            return None
+        return task
+
+    def _wait(self, thread_no: int) -> bool:
+        with self.lock:
+            while not self.queue and self.stop_count == 0:
+                self.active_count -= 1
+                self._idle.notify()
+                self.queue_cv.wait()
+                self.active_count += 1
+            if self.stop_count > 0:
+                self.active_count -= 1
+                self.stop_count -= 1
+                self.threads.discard(thread_no)
+                self.thread_exit_cv.notify()
+                return False
+        return True
