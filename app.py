@@ -10,6 +10,7 @@ import falcon
 
 import tokens
 from middleware import metrics
+from middleware.answers import App
 from middleware.authentication import Authentication
 from middleware.errors import add_error_handlers
 from middleware.methods import Methods, Request
@@ -61,8 +62,9 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
 
     authentication = Authentication(tokens.from_settings(settings))
     counted = metrics.create(store.database, settings.threads)
-    middleware: list[Any] = [RequestId(), RequestLog(), *([counted] if counted else []), authentication, Methods()]
-    app: falcon.App[Any, Any] = falcon.App(middleware=middleware, request_type=Request)
+    observers: list[Any] = [RequestLog(), *([counted] if counted else [])]
+    middleware = [RequestId(), *observers, authentication, Methods()]
+    app = App(store.database, observers, middleware=middleware, request_type=Request)
     app.add_route("/api/v1/admin/build", BuildResource(builds, schema))
     stored = BuildsResource(builds, Listing(store.database, store.columns))
     app.add_route("/api/v1/admin/builds", stored)

@@ -168,7 +168,7 @@ def _serve(settings: Settings, options: argparse.Namespace) -> None:
         if options.sample:
             print(_sample(settings, store, url), flush=True)
 
-    server.serve(app, settings, announce)
+    server.serve(app, settings, announce, store.database.at_once)
 
 
 def _sample(settings: Settings, store: Store, url: str) -> str:

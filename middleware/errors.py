@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import falcon
@@ -44,13 +44,36 @@ def add_error_handlers(app: App, statuses: Mapping[type[Exception], str]) -> Non
     app.add_error_handler(tuple(statuses), refuse)
 
 
-def _serialize(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
+def unavailable(req: falcon.Request, error: peewee.DatabaseError) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
+    """Log that the database could not be used for a request, and return the answer: status, headers and body."""
+    refusal = _unavailable(req, error)
+    body = _body(refusal)
+    headers = {
+        "content-type": falcon.MEDIA_JSON,
+        "content-length": str(len(body)),
+        "x-request-id": req.context.request_id,
+        "retry-after": str(RETRY_AFTER),
+    }
+    return falcon.HTTP_SERVICE_UNAVAILABLE, list(headers.items()), [body]
+
+
+def _unavailable(req: falcon.Request, error: peewee.DatabaseError) -> falcon.HTTPError:
+    req.context.database_error = True
+    event(log, logging.ERROR, "the database could not be used", error=str(error), request=req.context.request_id)
+    return falcon.HTTPServiceUnavailable(description=_OUTCOMES[type(error) is CommitLost], retry_after=RETRY_AFTER)
+
+
+def _body(error: falcon.HTTPError) -> bytes:
     sentence = error.description or _SENTENCES.get(error.status_code) or f"{error.title}."
     body: dict[str, Any] = {"error": sentence}
     if faults := getattr(error, "faults", None):
         body["fields"] = faults
     # ASCII, because a fault may name a key that is no text.
-    resp.data = (json.dumps(body) + "\n").encode("ascii")
+    return (json.dumps(body) + "\n").encode("ascii")
+
+
+def _serialize(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
+    resp.data = _body(error)
     resp.content_type = falcon.MEDIA_JSON
 
 
@@ -58,9 +81,7 @@ def _database_error(req: falcon.Request, resp: falcon.Response, error: peewee.Da
     # A statement that the database does not understand is a defect; a table that is gone is not.
     if isinstance(error, peewee.ProgrammingError) and "does not exist" not in str(error):
         _defect(req, resp, error, params)
-    req.context.database_error = True
-    event(log, logging.ERROR, "the database could not be used", error=str(error), request=req.context.request_id)
-    raise falcon.HTTPServiceUnavailable(description=_OUTCOMES[type(error) is CommitLost], retry_after=RETRY_AFTER)
+    raise _unavailable(req, error)
 
 
 def _defect(req: falcon.Request, resp: falcon.Response, error: Exception, params: Any) -> None:

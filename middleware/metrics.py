@@ -1,6 +1,7 @@
 """Metrics: what is counted and timed, for Prometheus; where the extra `metrics` is not installed, nothing is."""
 
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import falcon
@@ -40,6 +41,8 @@ class Metrics:
         )
         self._busy = Gauge("build_admin_requests_in_progress", "Requests that are being worked on.", registry=made)
         Gauge("build_admin_threads", "Requests that can be worked on at once.", registry=made).set(threads)
+        # To look a child up by its labels costs more than to count.
+        self._of_request = lru_cache(4096)(lambda *of: (self._requests.labels(*of), self._seconds.labels(of[0])))
         connections = Gauge(
             "build_admin_database_connections", "Connections that are open, at most one a thread.", registry=made
         )
@@ -50,25 +53,26 @@ class Metrics:
         req.context.counted_from = time.perf_counter()
         self._busy.inc()
 
-    def process_response(self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
+    def answered(self, req: falcon.Request, status: int) -> None:
         """Count the request, and what came of it."""
         self._busy.dec()
         route = req.uri_template or "none"
         method = req.method if req.method in _METHODS else "other"
-        self._requests.labels(route, method, str(resp.status_code)).inc()
-        self._seconds.labels(route).observe(time.perf_counter() - req.context.counted_from)
+        requests, seconds = self._of_request(route, method, str(status))
+        requests.inc()
+        seconds.observe(time.perf_counter() - req.context.counted_from)
         if refused := getattr(req.context, "refused", None):
             self._refused.labels(refused).inc()
         if getattr(req.context, "database_error", False):
             self._errors.inc()
-        if method == "PUT" and hasattr(resource, "on_put"):
-            self._overwrites.labels(_result(req, resp)).inc()
+        if method == "PUT" and route == "/api/v1/admin/build":
+            self._overwrites.labels(_result(req, status)).inc()
 
 
-def _result(req: falcon.Request, resp: falcon.Response) -> str:
+def _result(req: falcon.Request, status: int) -> str:
     overwritten = getattr(req.context, "overwritten", None)
     if overwritten is None:
-        return _REFUSALS.get(resp.status_code, "failed" if resp.status_code >= 500 else "refused")
+        return _REFUSALS.get(status, "failed" if status >= 500 else "refused")
     if overwritten.revision is None:
         return "dry_run" if overwritten.changes else "unchanged"
     return "created" if overwritten.created else "changed"

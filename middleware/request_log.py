@@ -18,7 +18,7 @@ class RequestLog:
         """Take the time."""
         req.context.started = time.perf_counter()
 
-    def process_response(self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
+    def answered(self, req: falcon.Request, status: int) -> None:
         """Log the request, and the overwrite if it left a revision."""
         context = req.context
         subject = getattr(context, "subject", None)
@@ -40,7 +40,7 @@ class RequestLog:
             "request",
             method=req.method,
             path=req.path,
-            status=resp.status_code,
+            status=status,
             ms=round((time.perf_counter() - context.started) * 1000, 1),
             client=req.remote_addr,
             subject=subject,

@@ -123,6 +123,8 @@ def to_row(build: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 def _payload(build: Mapping[str, Any]) -> dict[str, str]:
+    if build["deploy_payload"] == "null":
+        return {}
     try:
         payload = json.loads(build["deploy_payload"])
     except ValueError:

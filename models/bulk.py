@@ -13,8 +13,9 @@ from peewee import NodeList, Value, fn
 
 from models.build import DOCUMENTED, NEWER, Build, canonical, changes, from_row, left_out, normal, to_row
 from models.builds import Author
-from models.database import Database, PostgresqlDatabase
+from models.database import Database
 from models.errors import NumberTaken, Unstorable
+from models.postgresql import PostgresqlDatabase
 from models.revision import Revision
 from models.staging import StagedBuild, Staging
 from models.statement import Statement, placeholders, rows

@@ -38,6 +38,10 @@ class NumberTaken(Refusal):
         )
 
 
+class MustWait(Refusal):
+    """Another transaction holds what this one needs, or may; it is never shown to a client."""
+
+
 class FieldsLeftOut(Refusal):
     """The stored build has values in newer fields that the request does not mention.
 

@@ -10,7 +10,8 @@ from typing import Any
 from peewee import Tuple, fn
 
 from models.build import DOCUMENTED, NEWER, Build, from_row
-from models.database import Database, PostgresqlDatabase
+from models.database import Database
+from models.postgresql import PostgresqlDatabase
 from models.revision import Revision
 from models.statement import rows
 from models.tables import Columns

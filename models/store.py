@@ -8,8 +8,10 @@ from pathlib import Path
 
 import peewee
 
-from models.database import Database, PostgresqlDatabase, SqliteDatabase
+from models.database import Database
 from models.errors import StoreError
+from models.postgresql import PostgresqlDatabase
+from models.sqlite import SqliteDatabase
 from models.tables import Columns, absent, inspect, prepare
 
 FILE = "builds.sqlite3"

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import peewee
 
 from models.build import DOCUMENTED, NEWER, Build
-from models.database import Database, PostgresqlDatabase
+from models.database import Database
 from models.errors import StoreError
+from models.postgresql import PostgresqlDatabase
 from models.revision import Revision
 
 MODELS = (Build, Revision)

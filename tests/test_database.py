@@ -1,19 +1,20 @@
-"""The writers' queue of the SQLite store: who shares a commit, and who is answered with what."""
+"""Commits that several overwrites share: each is told what came of it, and no other."""
 
 import sqlite3
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import peewee
 import pytest
 from service import build
 
-from models.builds import Author, Builds
-from models.database import SqliteDatabase
+from models.builds import Author, Builds, Overwritten
+from models.database import Database, SharedCommit
 from models.errors import BuildNotFound
-from models.store import FILE, open_store
+from models.sqlite import SqliteDatabase
+from models.store import FILE, Store, open_store
 
 ME = Author("me", "a-request")
 
@@ -24,83 +25,110 @@ def builds(data: Path) -> Builds:
     return Builds(store.database, store.columns)
 
 
-def together(database: SqliteDatabase, works: list[Callable[[], object]]) -> list[object]:
-    """Run works in threads that all wait behind one write, so that they share the next; return results or errors."""
-    started, go = threading.Event(), threading.Event()
+@pytest.fixture(params=["sqlite", "postgresql"])
+def stores(request: pytest.FixtureRequest, data: Path) -> tuple[Store, Store]:
+    """One database, opened twice."""
+    url = request.getfixturevalue("new_database")() if request.param == "postgresql" else ""
+    return open_store(data, url), open_store(data, url)
 
-    def hold() -> None:
-        started.set()
-        go.wait()
 
-    def outcome(work: Callable[[], object]) -> object:
+def share(database: Database, work: Callable[[], Any]) -> tuple[Any, SharedCommit | None]:
+    """Do as the application does for a request; return what `work` returns or raises, and the commit it waits for."""
+    with database.sharing():
         try:
-            return database.write(work)
+            return work(), database.uncommitted
         except Exception as error:
-            return error
-
-    with ThreadPoolExecutor(len(works) + 1) as pool:
-        holder = pool.submit(database.write, hold)
-        started.wait()
-        futures = [pool.submit(outcome, work) for work in works]
-        while len(database._waiting) < len(works):
-            pass
-        go.set()
-        holder.result()
-        return [future.result() for future in futures]
+            return error, database.uncommitted
 
 
-def test_writers_that_wait_share_one_commit(builds: Builds, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = builds.database
-    assert isinstance(database, SqliteDatabase)
-    commits: list[None] = []
-    commit = database.commit
-
-    def counting() -> None:
-        commits.append(None)
-        commit()
-
-    monkeypatch.setattr(database, "commit", counting)
-    outcomes = together(
-        database,
-        [lambda id=id: builds._overwrite(build(id=id), ME, True, None, False) for id in range(1, 9)],  # type: ignore[misc]
-    )
-    assert {outcome.build["id"] for outcome in outcomes} == set(range(1, 9))  # type: ignore[attr-defined]
-    assert len(commits) == 2  # the holder's, and theirs
-    assert [builds.find(id)["id"] for id in range(1, 9)] == [*range(1, 9)]
+def test_overwrites_that_share_a_commit_are_seen_after_it(stores: tuple[Store, Store]) -> None:
+    builds, others = (Builds(store.database, store.columns) for store in stores)
+    for number in (1, 2):
+        builds.overwrite(build(id=number), ME, create=True)
+    overwrites = [lambda number=number: builds.overwrite(build(id=number, title="new"), ME) for number in (1, 2)]
+    commits = {share(builds.database, overwrite)[1] for overwrite in overwrites}
+    (commit,) = commits
+    assert commit is not None
+    assert [others.find(number)["title"] for number in (1, 2)] == [build()["title"]] * 2
+    commit.settle()
+    assert [others.find(number)["title"] for number in (1, 2)] == ["new"] * 2
+    commit.settle()
+    assert builds.database.uncommitted is None
 
 
-def test_a_refusal_is_his_alone_who_asked(builds: Builds) -> None:
+def test_a_read_is_of_what_is_committed(stores: tuple[Store, Store]) -> None:
+    builds, others = (Builds(store.database, store.columns) for store in stores)
+    share(builds.database, lambda: builds.overwrite(build(id=1), ME, create=True))
+    builds.find(1)
+    assert others.find(1) == build(id=1)
+
+
+def test_a_refusal_is_his_alone_who_asked(stores: tuple[Store, Store]) -> None:
+    builds, others = (Builds(store.database, store.columns) for store in stores)
     builds.overwrite(build(id=1), ME, create=True)
-    database = builds.database
-    assert isinstance(database, SqliteDatabase)
-    written, refused = together(
-        database,
-        [
-            lambda: builds._overwrite(build(id=1, title="new"), ME, False, None, False),
-            lambda: builds._overwrite(build(id=2), ME, False, None, False),
-        ],
-    )
-    assert written.revision == 2  # type: ignore[attr-defined]
+    _, commit = share(builds.database, lambda: builds.overwrite(build(id=1, title="new"), ME))
+    refused, _ = share(builds.database, lambda: builds.overwrite(build(id=2), ME))
     assert isinstance(refused, BuildNotFound)
+    assert commit is not None
+    commit.settle()
+    assert others.find(1)["title"] == "new"
 
 
-def test_a_writer_that_fails_halfway_undoes_nobody_elses_work(builds: Builds) -> None:
-    builds.overwrite(build(id=1), ME, create=True)
-    database = builds.database
-    assert isinstance(database, SqliteDatabase)
+def test_who_fails_halfway_undoes_all_that_share_the_commit(stores: tuple[Store, Store]) -> None:
+    builds, others = (Builds(store.database, store.columns) for store in stores)
+    for number in (1, 2):
+        builds.overwrite(build(id=number), ME, create=True)
+    _, commit = share(builds.database, lambda: builds.overwrite(build(id=1, title="new"), ME))
 
     def fail() -> None:
-        builds._overwrite(build(id=3), ME, True, None, False)
+        builds._overwrite(build(id=2, title="new"), ME, False, None, False)
         raise ZeroDivisionError
 
-    written, failed = together(
-        database, [lambda: builds._overwrite(build(id=1, title="new"), ME, False, None, False), fail]
+    failed, none = share(builds.database, lambda: builds.database.write(fail))
+    assert (type(failed), none) == (ZeroDivisionError, None)
+    assert commit is not None
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            commit.settle()
+    assert [others.find(number)["title"] for number in (1, 2)] == [build()["title"]] * 2
+    assert builds.overwrite(build(id=1, title="later"), ME).revision == 2
+
+
+def test_who_fails_on_sqlite_before_he_writes_undoes_nobody_elses_work(builds: Builds) -> None:
+    builds.overwrite(build(id=1), ME, create=True)
+    builds.database.execute_sql(
+        "CREATE TRIGGER fail BEFORE UPDATE ON builds WHEN NEW.title = 'bad' BEGIN SELECT RAISE(ABORT, 'as if'); END"
     )
-    assert written.revision == 2  # type: ignore[attr-defined]
-    assert isinstance(failed, ZeroDivisionError)
+    _, commit = share(builds.database, lambda: builds.overwrite(build(id=1, title="new"), ME))
+    failed, _ = share(builds.database, lambda: builds.overwrite(build(id=1, title="bad"), ME))
+    assert isinstance(failed, peewee.IntegrityError)
+    assert commit is not None
+    commit.settle()
     assert builds.find(1)["title"] == "new"
-    with pytest.raises(BuildNotFound):
-        builds.find(3)
+
+
+def test_who_waits_for_a_row_keeps_none_himself(new_database: Any, data: Path) -> None:
+    """Two that each wait for the other's build would wait until PostgreSQL ends one of them."""
+    url = new_database()
+    one, two = (Builds(store.database, store.columns) for store in (open_store(data, url), open_store(data, url)))
+    for number in (1, 2):
+        one.overwrite(build(id=number), ME, create=True)
+
+    def overwrite(builds: Builds, number: int, title: str) -> Overwritten:
+        outcome, _ = share(builds.database, lambda: builds.overwrite(build(id=number, title=title), ME))
+        assert isinstance(outcome, Overwritten), outcome
+        return outcome
+
+    overwrite(one, 1, "one")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(overwrite, two, 2, "two").result()
+        waiting = pool.submit(overwrite, two, 1, "two")
+        # As soon as the second waits for the first, its own overwrite is there to be seen, and its lock to be had.
+        assert overwrite(one, 2, "one").revision == 3
+        one.database.settle()
+        assert waiting.result().revision == 3
+        pool.submit(two.database.settle).result()
+    assert [one.find(number)["title"] for number in (1, 2)] == ["two", "one"]
 
 
 def test_a_database_that_somebody_holds_is_waited_for_once_by_all(builds: Builds, data: Path) -> None:

@@ -17,7 +17,7 @@ from postgresql import postgresql
 from service import BUILDS, Answer, Service, build, run, running
 
 from models.connection import Connection
-from models.database import PostgresqlDatabase
+from models.postgresql import PostgresqlDatabase
 from models.store import FILE
 from models.tables import absent
 
@@ -216,18 +216,36 @@ def test_a_row_that_somebody_else_holds_is_503_in_time(postgres: Service, url: s
     assert postgres.put(build(id=new_id, title="new")).status == 200
 
 
+def test_who_waits_for_a_lock_keeps_no_reader_waiting(data: Path) -> None:
+    with running(DATA=data) as service, contextlib.closing(sqlite3.connect(data / "builds.sqlite3")) as other:
+        service.create(id=1)
+        other.isolation_level = None
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(3) as pool:
+            writers = [pool.submit(service.put, build(id=1, title=f"{number}")) for number in range(3)]
+            for _ in range(10):
+                assert service.find(1)["title"] == build()["title"]
+                assert service.get("/health").status == 200
+            assert not any(writer.done() for writer in writers)
+            other.execute("ROLLBACK")
+            assert [writer.result().status for writer in writers] == [200] * 3
+
+
+@pytest.mark.parametrize("when", ["TRIGGER fail BEFORE", "CONSTRAINT TRIGGER fail AFTER"])
 @pytest.mark.parametrize(
     "condition", ["disk_full", "read_only_sql_transaction", "out_of_memory", "too_many_connections"]
 )
 def test_a_database_that_cannot_write_is_503_and_writes_nothing(
-    postgres: Service, administrator: Any, new_id: int, condition: str
+    postgres: Service, administrator: Any, new_id: int, condition: str, when: str
 ) -> None:
+    """A constraint that is deferred fails at the commit."""
     postgres.create(id=new_id)
     administrator.execute(
         "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN RAISE EXCEPTION USING ERRCODE = '{condition}', MESSAGE = 'as if'; END $$"
     )
-    administrator.execute("CREATE TRIGGER fail BEFORE INSERT ON build_revisions FOR EACH ROW EXECUTE FUNCTION fail()")
+    deferred = "DEFERRABLE INITIALLY DEFERRED" if "AFTER" in when else ""
+    administrator.execute(f"CREATE {when} INSERT ON build_revisions {deferred} FOR EACH ROW EXECUTE FUNCTION fail()")
     try:
         assert unavailable(postgres.put(build(id=new_id, title="new")))
         assert postgres.find(new_id)["title"] == build()["title"]

@@ -18,9 +18,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     url = request.getfixturevalue("new_database")() if request.param == "postgresql" else ""
     store = open_store(tmp_path_factory.mktemp(request.param), url)
     numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {COUNT}) SELECT i FROM n"
-    store.database.execute_sql(  # type: ignore[no-untyped-call]
-        f"INSERT INTO builds (id, status, created) SELECT i, 'pending', i FROM ({numbers}) AS n"
-    )
+    store.database.execute_sql(f"INSERT INTO builds (id, status, created) SELECT i, 'pending', i FROM ({numbers}) AS n")
     return store
 
 

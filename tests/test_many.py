@@ -1,10 +1,12 @@
 """Many clients and several processes on one database: no update is lost, and every client gets its turn."""
 
 import contextlib
+import http.client
 import json
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,3 +132,24 @@ def test_every_client_gets_its_turn(processes: list[Service], new_id: int) -> No
         return [service.put(json.dumps(body | {"title": str(count)}).encode()).status for count in range(40)]
 
     assert set().union(*map(set, together(processes, overwrite))) == {200}
+
+
+def test_clients_of_one_process_are_not_mixed_up(data: Path, new_database: Any) -> None:
+    """Answers that share a commit go to who asked, though two threads give them and each client asks again at once."""
+    with running(DATA=data, DATABASE_URL=new_database(), LOG_LEVEL="ERROR") as service:
+        for number in range(1, 9):
+            service.create(id=number)
+
+        def overwrite(number: int) -> set[tuple[int, str]]:
+            titles = [f"{number}-{count}" for count in range(100)]
+            headers = {"Authorization": f"Bearer {service.token}", "Content-Type": "application/json"}
+            seen = set()
+            with contextlib.closing(http.client.HTTPConnection(service.host, service.port)) as kept:
+                for title in titles:
+                    kept.request("PUT", "/api/v1/admin/build", json.dumps(build(id=number, title=title)), headers)
+                    answer = kept.getresponse()
+                    seen.add((answer.status, json.loads(answer.read()).get("title")))
+            return seen ^ {(200, title) for title in titles}
+
+        with ThreadPoolExecutor(8) as pool:
+            assert not set().union(*pool.map(overwrite, range(1, 9)))

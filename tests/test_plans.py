@@ -9,7 +9,7 @@ import pytest
 from service import build
 
 from models.builds import Author, Builds
-from models.database import SqliteDatabase
+from models.sqlite import SqliteDatabase
 from models.statement import Statement
 from models.store import open_store
 
@@ -29,15 +29,16 @@ def builds(request: pytest.FixtureRequest, data: Path) -> Iterator[Builds]:
             filled._overwrite(build(id=number), ME, True, None, False)
 
     store.database.write(fill)
-    store.database.execute_sql("ANALYZE")  # type: ignore[no-untyped-call]
+    store.database.execute_sql("ANALYZE")
     yield filled
     store.database.close()
 
 
 def statements(builds: Builds) -> dict[str, Statement]:
     """Return every statement that is compiled once, by name."""
-    found = {name: value for name, value in vars(builds).items() if isinstance(value, Statement)}
-    return found | {"update": builds._update(frozenset({"status", "finished"}))}
+    named = vars(builds) | vars(builds._rows)
+    found = {name: value for name, value in named.items() if isinstance(value, Statement)}
+    return found | {"update": builds._rows._update(frozenset({"status", "finished"}))}
 
 
 def plan(builds: Builds, statement: Statement) -> str:
@@ -53,9 +54,9 @@ def plan(builds: Builds, statement: Statement) -> str:
 
 def test_every_statement_uses_an_index(builds: Builds) -> None:
     seen = {name: plan(builds, statement) for name, statement in statements(builds).items()}
-    assert {"_find", "_find_with_revision", "_last_revision", "_number_of", "update"} <= set(seen)
+    assert {"_find", "_insert_revision", "_number_of", "update"} < set(seen)
     for name, text in seen.items():
-        if name in ("_insert", "_insert_revision"):
+        if name == "_insert" or (name == "_insert_revision" and isinstance(builds.database, SqliteDatabase)):
             continue
         assert "Index" in text or "USING" in text, (name, text)
         for scan in ("Seq Scan", "SCAN builds", "SCAN build_revisions", "SCAN t1", "TEMP B-TREE", "Sort"):

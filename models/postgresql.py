@@ -1,0 +1,135 @@
+"""PostgreSQL: a server, which several processes write to at once, and which may restart or go away at any moment."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+import peewee
+
+from models.database import LOCK_TIMEOUT, CommitLost, Database
+
+T = TypeVar("T")
+
+
+class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
+    """A PostgreSQL database through psycopg 3, its own or a Vela server's."""
+
+    # While one waits for the server, another gets on; three are in each other's way.
+    at_once = 2
+
+    #: libpq's settings where the URL does not give them; a host that is gone is noticed within about a minute.
+    DEFAULTS: ClassVar[dict[str, Any]] = {
+        "connect_timeout": 5,
+        "client_encoding": "UTF8",
+        "application_name": "build-admin",
+        "keepalives_idle": 30,
+        "keepalives_interval": 5,
+        "keepalives_count": 5,
+        "tcp_user_timeout": 15_000,
+    }
+
+    def __init__(self, url: str) -> None:
+        """Use the database that `url` names, in libpq's form. Raises ValueError where it does not parse."""
+        import psycopg
+
+        try:
+            given = psycopg.conninfo.conninfo_to_dict(url)
+        except psycopg.ProgrammingError as error:
+            raise ValueError("is not a URL of the form postgresql://user:password@host:port/name") from error
+        defaults: dict[str, Any] = {name: value for name, value in self.DEFAULTS.items() if name not in given}
+        self._transaction = threading.local()
+        super().__init__(url, prefer_psycopg3=True, **defaults)
+
+    def read(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns. Raises peewee.DatabaseError where the database cannot be read."""
+        self.settle()
+        return self._on_live_connection(work)
+
+    def snapshot(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns, all of whose statements see one state. Raises peewee.DatabaseError."""
+        self.settle()
+        with self.atomic("REPEATABLE READ"):
+            return work()
+
+    def begin_to_write(self) -> None:
+        """Begin a transaction that writes, and remember which it is. Raises peewee.DatabaseError."""
+        self._on_live_connection(self._begin_and_identify)
+
+    def unhurried(self) -> None:
+        """Let the transaction that has begun take its time; only a lock of another's is not waited for any longer."""
+        self.connection().patience = None
+        self.execute_sql("SET LOCAL statement_timeout = 0")
+        self.execute_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+
+    def begin(self, isolation_level: str | None = None) -> None:
+        """Begin a transaction; only here is it known that a lost connection has lost nothing with it."""
+        self._on_live_connection(lambda: super(PostgresqlDatabase, self).begin(isolation_level))
+
+    def commit(self) -> None:
+        """Commit the transaction; if the connection is lost over that, find out whether the server has done so.
+
+        Raises CommitLost where that is not to be known, and peewee.DatabaseError where nothing was stored.
+        """
+        try:
+            super().commit()
+        except (peewee.OperationalError, peewee.InterfaceError):
+            if not self._is_lost() or not self._has_committed():
+                raise
+
+    def rollback(self) -> None:
+        """Undo the transaction, which a lost connection has undone already."""
+        if not self._is_lost():
+            super().rollback()
+
+    def _begin_and_identify(self) -> None:
+        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+            # In one round trip; the lock on a row would take a transaction id in any case.
+            cursor = self.cursor().execute("BEGIN; SELECT txid_current()", prepare=False)
+            cursor.nextset()
+            (self._transaction.id,) = cursor.fetchone()
+
+    def _has_committed(self) -> bool:
+        """Return whether the server has committed the transaction whose connection was lost over its COMMIT.
+
+        Raises CommitLost where it cannot be asked, or has not decided, for LOCK_TIMEOUT seconds.
+        """
+        deadline = time.monotonic() + LOCK_TIMEOUT
+        while time.monotonic() < deadline:
+            self.dispose()
+            try:
+                (status,) = self.execute_sql("SELECT txid_status(%s)", (self._transaction.id,)).fetchone()
+            except peewee.DatabaseError:
+                status = None
+            if status in ("committed", "aborted"):
+                return bool(status == "committed")
+            time.sleep(0.1)
+        raise CommitLost("the connection was lost during the commit, and the server does not tell what came of it")
+
+    def _is_lost(self) -> bool:
+        return self.is_closed() or bool(self.connection().closed)
+
+    def _connect(self) -> Any:
+        from models.connection import Connection
+
+        return Connection.connect(self.database, autocommit=True, **self.connect_params)
+
+    def _on_live_connection(self, work: Callable[[], T]) -> T:
+        """Run `work`, once more if the thread's connection proves to have been lost since it was last used."""
+        kept = not self.is_closed()
+        try:
+            return work()
+        except (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError):
+            if self.is_closed() or not self._is_lost():
+                raise
+            self.dispose()
+            if not kept:
+                raise
+        return work()
+
+    def _initialize_connection(self, conn: Any) -> None:
+        super()._initialize_connection(conn)
+        conn.execute(
+            f"SET lock_timeout = '{LOCK_TIMEOUT}s'; SET statement_timeout = '{2 * LOCK_TIMEOUT}s'; "
+            "SET idle_in_transaction_session_timeout = '60s'"
+        )

@@ -1,0 +1,125 @@
+"""Rows: a build's row locked, and written together with the revision that this leaves, in few statements.
+
+A statement costs PostgreSQL a round trip and SQLite a handover of the interpreter, more than the work itself.
+"""
+
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import Any
+
+import peewee
+from peewee import SQL, Value, fn
+
+from models.build import Build
+from models.database import Database
+from models.errors import MustWait
+from models.revision import Revision
+from models.statement import Statement, placeholders
+
+#: How many UPDATE statements are kept compiled, one for each set of columns that overwrites change together.
+_UPDATES = 256
+
+_REVISION = list(Revision._meta.fields)
+_LAST_REVISION = Revision.select(fn.MAX(Revision.revision))
+
+
+def _parameter(name: str) -> Value:
+    return Value(name, converter=False)
+
+
+_THIS_BUILD = Build.id == _parameter("id")
+
+
+class SqliteRows:
+    """The rows in SQLite, where who writes has locked the whole database."""
+
+    #: Whether another transaction may hold what this one needs.
+    contended = False
+
+    def __init__(self, database: Database, names: Collection[str]) -> None:
+        """Compile the statements; a build's row is the columns `names`."""
+        fields = [Build._meta.fields[name] for name in names]
+        last_revision = _LAST_REVISION.where(Revision.build_id == Build.id)
+        self._database = database
+        self._find = Statement(database, Build.select(*fields, last_revision).where(_THIS_BUILD))
+        self._last_revision = Statement(database, _LAST_REVISION.where(Revision.build_id == _parameter("id")))
+        self._insert = Statement(database, Build.insert(placeholders(Build, names)))
+        self._update = lru_cache(_UPDATES)(self._compile_update)
+        self._insert_revision = Statement(database, Revision.insert(placeholders(Revision, _REVISION)))
+
+    def lock(self, build_id: int, wait: bool) -> tuple[tuple[Any, ...] | None, int]:
+        """Return the build's row, None if there is none, and the number of its last revision, 0 if it has none."""
+        row = self._find.execute({"id": build_id}).fetchone()
+        if row:
+            return row[:-1], row[-1] or 0
+        # A build that is gone from a Vela server's table has left its revisions.
+        (last,) = self._last_revision.execute({"id": build_id}).fetchone()
+        return None, last or 0
+
+    def insert(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> int:
+        """Write a new row, all of its columns, and the revision; return the revision's number."""
+        self._insert.execute(values)
+        self._insert_revision.execute(revision)
+        return int(revision["revision"])
+
+    def update(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> int:
+        """Write the columns `values` of the row of `revision["build_id"]`, and the revision; return its number."""
+        self._update(frozenset(values)).execute({**values, "id": revision["build_id"]})
+        self._insert_revision.execute(revision)
+        return int(revision["revision"])
+
+    def _compile_update(self, names: frozenset[str]) -> Statement:
+        """Return the UPDATE of the columns that change; SQLite writes the index of each column that is named in it."""
+        return Statement(self._database, Build.update(placeholders(Build, sorted(names))).where(_THIS_BUILD))
+
+
+class PostgresqlRows:
+    """The rows in PostgreSQL, where each is locked by itself.
+
+    A statement that waits for a lock may not see what it has waited for. So a row that is not free at once is locked by
+    one statement and read by the next, and a revision takes its number when its build is locked.
+    """
+
+    #: Whether another transaction may hold what this one needs.
+    contended = True
+
+    def __init__(self, database: Database, names: Collection[str]) -> None:
+        """Compile the statements; a build's row is the columns `names`."""
+        this = Build.select(*[Build._meta.fields[name] for name in names]).where(_THIS_BUILD)
+        self._database = database
+        self._find = Statement(database, this)
+        self._find_free = Statement(database, this.for_update(skip_locked=True))
+        self._lock = Statement(database, Build.select(Build.id).where(_THIS_BUILD).for_update())
+        self._insert = Statement(database, Build.insert(placeholders(Build, names)))
+        self._update = lru_cache(_UPDATES)(self._compile_update)
+        values: list[Any] = [_parameter(name) for name in _REVISION]
+        values[_REVISION.index("revision")] = fn.COALESCE(fn.MAX(Revision.revision), SQL("0")) + SQL("1")
+        numbered = Revision.select(*values).where(Revision.build_id == _parameter("build_id"))
+        self._revision = Revision.insert_from(numbered, _REVISION).returning(Revision.build_id, Revision.revision)
+        self._insert_revision = Statement(database, self._revision)
+
+    def lock(self, build_id: int, wait: bool) -> tuple[tuple[Any, ...] | None, int]:
+        """Return the build's row, None if there is none, and 0.
+
+        Raises MustWait unless it may `wait`, and there may be another who has locked the row.
+        """
+        if wait:
+            self._lock.execute({"id": build_id})
+        row = (self._find if wait else self._find_free).execute({"id": build_id}).fetchone()
+        if not row and not wait:
+            raise MustWait
+        return row, 0
+
+    def insert(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> int:
+        """Write a new row, all of its columns, and the revision; return the revision's number."""
+        self._insert.execute(values)
+        return int(self._insert_revision.execute(revision).fetchone()[1])
+
+    def update(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> int:
+        """Write the columns `values` of the row of `revision["build_id"]`, and the revision; return its number."""
+        return int(self._update(frozenset(values)).execute({**values, **revision}).fetchone()[0])
+
+    def _compile_update(self, names: frozenset[str]) -> Statement:
+        revision = peewee.CTE("left_revision", self._revision)
+        update = Build.update(placeholders(Build, sorted(names))).from_(revision).with_cte(revision)
+        return Statement(self._database, update.where(Build.id == revision.c.build_id).returning(revision.c.revision))
