@@ -66,6 +66,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             return False
         return self.task_class(self, request).begin()
 
+    def settle(self) -> None:
+        """Commit what the request has written, if the application was called for it, and log it."""
+        if self.requests[0].task is not None:
+            self.requests[0].task.settle()
+
     def task_class(self, channel: "Channel", request: Parser) -> AppTask:
         """Return the task of a request, which may have begun."""
         request.task = request.task or AppTask(channel, request)

@@ -4,6 +4,7 @@ import threading
 
 from waitress.task import ThreadedTaskDispatcher
 
+import logs
 from channel import Channel
 
 #: Seconds for which the thread that reads from the sockets waits for those that answer.
@@ -17,12 +18,16 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
     they take longer than PATIENCE. Then it reads on, and other threads go on with what is left. Python runs one thread
     at a time, and to hand over costs more than a request does: with a thread for each request, as waitress has it, a
     bare application answers half as many.
+
+    Of the threads that have nothing to do, it is the one that has rested for the shortest time that is called: what
+    its connection to the database has read is still true, unless another has written since.
     """
 
     def __init__(self, threads: int, at_once: int) -> None:
         """Start `threads` threads, of which `at_once` are called for what has arrived together."""
         super().__init__()
         self._idle = threading.Condition(self.lock)
+        self._resting: list[threading.Condition] = []
         self._at_once = at_once
         self.set_thread_count(threads)
 
@@ -34,23 +39,34 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
         """Let a thread work on what is queued, and wait for it; return whether something is left."""
         with self.lock:
             if self.queue:
-                self.queue_cv.notify(self._at_once)
+                self._call(self._at_once)
                 self._idle.wait(PATIENCE)
             return bool(self.queue)
+
+    def set_thread_count(self, count: int) -> None:
+        """Start or stop threads until there are `count`."""
+        super().set_thread_count(count)
+        with self.lock:
+            self._call(len(self._resting))
 
     def handler_thread(self, thread_no: int) -> None:
         """Answer what is queued, until `shutdown`."""
         while self._wait(thread_no):
             begun: list[Channel] = []
             while (task := self._next()) is not None:
-                begun.append(task)
-                if not task.begin():
+                if task.begin():
+                    begun.append(task)
+                else:
                     # Nobody who has shared a commit waits for one who does not.
                     self._answer(begun)
                     begun = []
+                    self._answer([task])
             self._answer(begun)
 
     def _answer(self, tasks: list[Channel]) -> None:
+        with logs.together():
+            for task in tasks:
+                task.settle()
         for task in tasks:
             try:
                 task.service()
@@ -64,12 +80,18 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
             return None
         return task
 
+    def _call(self, count: int) -> None:
+        for _ in range(min(count, len(self._resting))):
+            self._resting.pop().notify()
+
     def _wait(self, thread_no: int) -> bool:
+        call = threading.Condition(self.lock)
         with self.lock:
             while not self.queue and self.stop_count == 0:
                 self.active_count -= 1
                 self._idle.notify()
-                self.queue_cv.wait()
+                self._resting.append(call)
+                call.wait()
                 self.active_count += 1
             if self.stop_count > 0:
                 self.active_count -= 1

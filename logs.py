@@ -8,9 +8,12 @@ import json
 import logging
 import re
 import sys
+import threading
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache
+from typing import Any, TextIO
 
 #: Characters of a value that are logged, at the most.
 MAX_VALUE = 200
@@ -21,7 +24,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9._:/@+,*-]+")
 def event(log: logging.Logger, level: int, name: str, **fields: Any) -> None:
     """Log an event with its fields: texts, numbers, None where there is nothing to say."""
     if log.isEnabledFor(level):
-        log.log(level, name, extra={"fields": fields})
+        # Not `log.log`, which looks up where it was called from, and that is not logged.
+        log.handle(log.makeRecord(log.name, level, "", 0, name, (), None, extra={"fields": fields}))
 
 
 class TextFormatter(logging.Formatter):
@@ -45,17 +49,58 @@ class JsonFormatter(logging.Formatter):
 FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}
 
 
+class _Thread(threading.local):
+    together = False
+
+
+class Handler(logging.StreamHandler[TextIO]):
+    """Writes each line to stderr at once, except those of a block `together`, which are written at its end."""
+
+    def __init__(self) -> None:
+        """Write to the process's stderr."""
+        # What Python itself has for stderr makes a system call of each line, which costs more than to make the line.
+        super().__init__(open(sys.stderr.fileno(), "w", encoding="ascii", closefd=False))  # noqa: SIM115
+        self._thread = _Thread()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write the lines that this thread logs in this block when it ends, in one system call."""
+        self._thread.together = True
+        try:
+            yield
+        finally:
+            self._thread.together = False
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was logged, unless it is to be written together with what follows."""
+        if not self._thread.together:
+            super().flush()
+
+
+def together() -> AbstractContextManager[None]:
+    """Return a block whose lines are written at its end, in one system call, where this module writes them."""
+    (handler,) = logging.getLogger().handlers or (None,)
+    return handler.together() if isinstance(handler, Handler) else nullcontext()
+
+
 def set_up(style: str, level: str) -> None:
     """Log to stderr from now on, in a style (`text` or `json`), from a level up."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Handler()
     handler.setFormatter(FORMATTERS[style]())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # to ask for them takes time
     logging.raiseExceptions = False  # a log that cannot be written must not be complained of there
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that requests wait for a thread is no fault
 
 
 def _time(record: logging.LogRecord) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{record.msecs:03.0f}Z"
+    return f"{_second(int(record.created))}.{record.msecs:03.0f}Z"
+
+
+@lru_cache(1)
+def _second(at: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
 
 
 def _fields(record: logging.LogRecord) -> Mapping[str, Any]:

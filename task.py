@@ -55,6 +55,7 @@ class AppTask(WSGITask):  # type: ignore[misc]
 
     content_length: int | None
     _answer: Any = None
+    _body: bytes | None = None
     _error: Exception | None = None
 
     def begin(self) -> bool:
@@ -66,13 +67,22 @@ class AppTask(WSGITask):  # type: ignore[misc]
             self._error = error
         return getattr(self._answer, "waits", False)
 
+    def settle(self) -> None:
+        """Have the answer ready to be written, whole."""
+        try:
+            if self._answer is not None and self._body is None:
+                self._body = b"".join(self._answer)
+        except Exception as error:
+            self._error = error
+
     def execute(self) -> None:
         """Write the answer, whole."""
         if self._answer is None and self._error is None:
             self.begin()
+        self.settle()
         if self._error is not None:
             raise self._error
-        body = b"".join(self._answer)
+        body = self._body or b""
         if self.content_length is None:
             self.content_length = len(body)
         header = self.build_response_header()
