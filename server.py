@@ -81,6 +81,10 @@ class Server(waitress.server.TcpWSGIServer):  # type: ignore[misc]
         left = False
         while not self.stopping:
             self._poll(timeout=PATIENCE if left else 1)
+            before = 0
+            # Clients that were answered together ask again together, a moment apart; to wait is to share a commit.
+            while before < (before := len(self.task_dispatcher.queue)):
+                self._poll(timeout=0)
             left = self.task_dispatcher.work()
         deadline = time.time() + self._settings.grace
         self._close_listener()
