@@ -80,8 +80,8 @@ class Handler(logging.StreamHandler[TextIO]):
 
 def together() -> AbstractContextManager[None]:
     """Return a block whose lines are written at its end, in one system call, where this module writes them."""
-    (handler,) = logging.getLogger().handlers or (None,)
-    return handler.together() if isinstance(handler, Handler) else nullcontext()
+    ours = [handler for handler in logging.getLogger().handlers if isinstance(handler, Handler)]
+    return ours[0].together() if ours else nullcontext()
 
 
 def set_up(style: str, level: str) -> None:

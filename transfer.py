@@ -6,7 +6,7 @@ import sys
 import uuid
 from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from marshmallow import ValidationError
 
@@ -40,10 +40,16 @@ def import_builds(store: Store, file: Path, overwrite: bool) -> Imported:
     Every fault is printed on stderr, up to a hundred of them. Raises TransferError and StoreError.
     """
     try:
-        with sys.stdin.buffer if file == STANDARD else file.open("rb") as stream, closing(Staging()) as staging:
+        with _binary(sys.stdin) if file == STANDARD else file.open("rb") as stream, closing(Staging()) as staging:
             return _Import(store, stream, staging).run(overwrite)
     except OSError as error:
         raise TransferError(f"{file} cannot be read: {error.strerror or error}.") from error
+
+
+def _binary(stream: TextIO | None) -> BinaryIO:
+    if stream is None:
+        raise TransferError("stdin or stdout is closed; name a file.")
+    return stream.buffer
 
 
 class _Import:
@@ -124,7 +130,7 @@ def export_builds(store: Store, file: Path, revisions: bool) -> tuple[int, int]:
     Raises TransferError, StoreError, NewFileError, and BrokenPipeError where nobody reads stdout any more.
     """
     if file == STANDARD:
-        return _export(store, sys.stdout.buffer, revisions)
+        return _export(store, _binary(sys.stdout), revisions)
     with new_file(file) as partial, partial.open("wb") as stream:
         return _export(store, stream, revisions)
 

@@ -43,6 +43,8 @@ class Strict(fields.Field[Any]):
 
     """
 
+    default_error_messages = {"required": "is missing; send the whole build."}
+
     limit: int = 0
     absent = False
 
@@ -50,7 +52,7 @@ class Strict(fields.Field[Any]):
         """Return `value` itself. Raises ValidationError; marshmallow's own steps, which may convert, are not taken."""
         if value is missing:
             if self.required:
-                raise ValidationError("is missing; send the whole build.")
+                raise self.make_error("required")
             return missing
         if value is None and self.allow_none:
             return None

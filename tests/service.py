@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,14 +136,18 @@ def environment(**settings: Any) -> dict[str, str]:
     return clean | path | {f"BUILD_ADMIN_{name}": str(value) for name, value in (defaults | settings).items()}
 
 
+#: How the command is started from a checkout.
+PROGRAM = (sys.executable, str(ROOT / "app.py"))
+
+
 @contextlib.contextmanager
-def running(*arguments: str, stderr: Any = None, **settings: Any) -> Any:
+def running(*arguments: str, stderr: Any = None, program: Sequence[str] = PROGRAM, **settings: Any) -> Any:
     """Run `build-admin serve` with settings (`DATA=…`), and yield it as a Service once it answers; stop it after.
 
     `stderr` is where its log goes, this process's own if left out; PYTHONPATH is set as it is.
     """
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "app.py"), "serve", *arguments],
+        [*program, "serve", *arguments],
         env=environment(**settings),
         stdout=subprocess.PIPE,
         stderr=stderr,

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from service import BUILD, Service, build, running
@@ -26,7 +27,13 @@ STOPS = int(os.environ.get("BUILD_ADMIN_TEST_STOPS", "3"))
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with limits that a test can reach."""
-    settings = {"REQUEST_TIMEOUT": 1, "IDLE_TIMEOUT": 2, "CONNECTIONS": 10, "MAX_HEADER": 4096, "THREADS": 2}
+    settings: dict[str, Any] = {
+        "REQUEST_TIMEOUT": 1,
+        "IDLE_TIMEOUT": 2,
+        "CONNECTIONS": 10,
+        "MAX_HEADER": 4096,
+        "THREADS": 2,
+    }
     with running(DATA=tmp_path_factory.mktemp("limited"), **settings) as service:
         yield service
 

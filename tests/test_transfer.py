@@ -1,5 +1,6 @@
 """import, export and backup, as commands run beside a service."""
 
+import contextlib
 import json
 import signal
 import sqlite3
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import ROOT, build, environment, run, running
+from service import PROGRAM, ROOT, build, environment, run, running
 from test_overwrite import NEWER
 
 
@@ -163,3 +164,60 @@ def test_ctrl_c_leaves_nothing_half_done(data: Path) -> None:
     assert process.communicate(timeout=30)[1] == b"build-admin: interrupted\n"
     assert process.returncode == 130
     assert exported({"DATA": data}) == []
+
+
+def test_a_revision_is_imported_whole_or_told_what_it_lacks(data: Path, tmp_path: Path) -> None:
+    revision = {"build_id": 1, "revision": 1, "at": 1, "by": "me", "request_id": "r", "changes": {}}
+    done = run("import", write(tmp_path / "file", build(id=1), revision), DATA=data)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        1,
+        "line 2: before: is missing; a revision is imported whole.",
+    )
+    done = run("import", write(tmp_path / "file", build(id=1), revision | {"before": None}), DATA=data)
+    assert done.stdout.endswith("and 1 revisions\n"), done.stderr
+
+
+def test_lines_may_end_as_on_windows(data: Path, tmp_path: Path) -> None:
+    lines = "".join(json.dumps(build(id=n)) + "\r\n" for n in (1, 2))
+    (tmp_path / "file").write_bytes(("\ufeff" + lines).encode("utf-8"))
+    assert run("import", str(tmp_path / "file"), DATA=data).returncode == 0
+    assert exported({"DATA": data}) == [build(id=1), build(id=2)]
+
+
+def test_what_cannot_be_read_is_told(data: Path, tmp_path: Path) -> None:
+    latin = tmp_path / "latin"
+    latin.write_bytes(json.dumps(build(id=1, title="größer"), ensure_ascii=False).encode("latin-1"))
+    assert run("import", str(latin), DATA=data).stderr.startswith("line 1: is not UTF-8 (byte ")
+    folder = run("import", str(tmp_path), DATA=data)
+    assert (folder.returncode, folder.stderr.count("\n"), str(tmp_path) in folder.stderr) == (1, 1, True)
+    assert exported({"DATA": data}) == []
+
+
+def test_what_put_would_refuse_is_exported_and_not_imported(data: Path, tmp_path: Path) -> None:
+    assert run("import", write(tmp_path / "file", build(id=1)), DATA=data).returncode == 0
+    with contextlib.closing(sqlite3.connect(data / "builds.sqlite3")) as database:
+        database.execute("UPDATE builds SET number = 0")
+        database.commit()
+    (tmp_path / "export").write_text(run("export", DATA=data).stdout, encoding="utf-8")
+    done = run("import", str(tmp_path / "export"), DATA=tmp_path / "other")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, f"line 1: number: must be from 1 to {2**63 - 1}.")
+
+
+@pytest.mark.parametrize(("command", "closed"), [("import -", "<&-"), ("export", ">&-")])
+def test_a_closed_stream_is_told_in_a_line(data: Path, tmp_path: Path, command: str, closed: str) -> None:
+    assert run("import", write(tmp_path / "file", build(id=1)), DATA=data).returncode == 0
+    done = subprocess.run(
+        ["bash", "-c", f'exec "$0" "$1" {command} {closed}', *PROGRAM],
+        env=environment(DATA=data),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "build-admin: stdin or stdout is closed; name a file.\n")
+
+
+def test_a_command_works_where_stderr_is_closed(data: Path, tmp_path: Path) -> None:
+    file = write(tmp_path / "file", build(id=1))
+    command = ["bash", "-c", 'exec "$0" "$1" import "$2" 2>&-', *PROGRAM, file]
+    done = subprocess.run(command, env=environment(DATA=data), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout[:17]) == (0, "imported 1 builds")
