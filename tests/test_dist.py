@@ -5,7 +5,7 @@ import sys
 import venv
 from pathlib import Path
 
-from service import ROOT, environment
+from service import ROOT, environment, running
 
 
 def test_the_single_file_runs_without_packages(tmp_path: Path) -> None:
@@ -29,5 +29,16 @@ def test_the_single_file_runs_without_packages(tmp_path: Path) -> None:
     (tmp_path / "one").write_bytes((ROOT / "tests" / "build.json").read_bytes().replace(b"\n", b""))
     assert run("import", "one").stdout.startswith("imported 1 builds")
     assert run("export").stdout.count("\n") == 1
+    serving = (str(python), "-I", str(file))
+    with running("--sample", program=serving, DATA=str(tmp_path / "served")) as service:
+        sample = (ROOT / "tests" / "build.json").read_bytes()
+        assert service.get("/ready").json == {"ready": True}
+        service.token = run("token", "octokitty").stdout.strip()
+        answer = service.put(sample)
+        assert (answer.status, answer.body) == (200, sample)
+        assert service.get("/openapi.json").json["paths"]
+        assert service.get("/metrics").status == 404
+        service.process.terminate()
+        assert service.process.wait(30) == 0
     without = run("check", DATABASE_URL="postgresql://localhost/x")
     assert (without.returncode, "psycopg" in without.stderr) == (1, True)

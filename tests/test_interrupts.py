@@ -1,0 +1,204 @@
+"""Ctrl-C in the middle of what takes long, and imports and backups beside a service: nothing is ever half done."""
+
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from service import BUILDS, PROGRAM, Service, build, environment, run, running
+
+from benchmarks.databases import fill
+
+#: Enough for every command to take several tenths of a second.
+MANY = 20_000
+
+INTERRUPTED = "build-admin: interrupted"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The settings of a store of each kind with many builds."""
+    folder = tmp_path_factory.mktemp("full")
+    settings: dict[str, Any] = {"DATA": folder}
+    if request.param == "postgresql":
+        settings["DATABASE_URL"] = request.getfixturevalue("new_database")()
+    with running(**settings):
+        pass  # it makes its tables
+    fill(settings.get("DATABASE_URL") or folder / "builds.sqlite3", MANY, own=True, revisions=True)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with many builds to import."""
+    file = tmp_path_factory.mktemp("lines") / "builds.ndjson"
+    file.write_text("".join(json.dumps(build(id=n)) + "\n" for n in range(1, 8001)), encoding="utf-8")
+    return file
+
+
+@contextlib.contextmanager
+def started(*arguments: Any, stderr: Any = subprocess.PIPE, **settings: Any) -> Iterator["subprocess.Popen[bytes]"]:
+    command = [*PROGRAM, *map(str, arguments)]
+    with subprocess.Popen(
+        command, env=environment(**settings), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def await_true(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def interrupt(process: "subprocess.Popen[bytes]") -> None:
+    """Send Ctrl-C, and check what the command says to that."""
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30)[1].decode() == INTERRUPTED + "\n"
+    assert process.returncode == 130
+
+
+def partial(folder: Path) -> bool:
+    return any(path.stat().st_size for path in folder.glob("*.partial"))
+
+
+@pytest.mark.parametrize("revisions", [[], ["--revisions"]])
+def test_ctrl_c_removes_half_an_export(full: dict[str, Any], tmp_path: Path, revisions: list[str]) -> None:
+    with started("export", *revisions, tmp_path / "file", **full) as process:
+        await_true(lambda: partial(tmp_path))
+        interrupt(process)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_ends_an_export_that_nobody_reads_on(full: dict[str, Any]) -> None:
+    with started("export", **full) as process:
+        assert process.stdout
+        assert process.stdout.read(1) == b"{"
+        interrupt(process)
+
+
+def test_an_export_whose_reader_has_enough_ends_quietly(full: dict[str, Any]) -> None:
+    with started("export", **full) as process:
+        assert process.stdout
+        assert json.loads(process.stdout.readline())["id"] == 1
+        process.stdout.close()
+        assert process.stderr
+        assert (process.stderr.read(), process.wait(30)) == (b"", 1)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_an_export_to_a_full_disk_says_so(full: dict[str, Any]) -> None:
+    command = [*PROGRAM, "export"]
+    with Path("/dev/full").open("wb") as disk:
+        done = subprocess.run(command, env=environment(**full), stdout=disk, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1
+    assert done.stderr.decode() == "build-admin: The export cannot be written: No space left on device.\n"
+
+
+def test_ctrl_c_removes_half_a_backup(full: dict[str, Any], tmp_path: Path) -> None:
+    if "DATABASE_URL" in full:
+        pytest.skip("a PostgreSQL database is not backed up here")
+    with started("backup", tmp_path / "file", **full) as process:
+        await_true(lambda: partial(tmp_path))
+        interrupt(process)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals to see the progress on")
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_ctrl_c_while_an_import_stores_stores_nothing(kind: str, lines: Path, data: Path, new_database: Any) -> None:
+    settings: dict[str, Any] = {"DATA": data} | ({"DATABASE_URL": new_database()} if kind == "postgresql" else {})
+    terminal, end = os.openpty()
+    with started("import", lines, stderr=end, **settings) as process, os.fdopen(terminal, "rb", buffering=0) as seen:
+        os.close(end)
+        said = b""
+        while b"storing [" not in said:
+            said += seen.read(4096)
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):  # how a terminal says that its other end is closed
+            while more := seen.read(4096):
+                said += more
+        assert process.wait(30) == 130
+    assert said.decode().replace("\r\n", "\n").endswith(f"{INTERRUPTED}\n")
+    assert run("export", **settings).stdout == ""
+    assert run("import", str(lines), **settings).stdout.startswith("imported 8000 builds (8000 created")
+
+
+class Writer(threading.Thread):
+    """A client that overwrites one build until it is told to stop, and remembers every status that it got."""
+
+    def __init__(self, service: Service, build_id: int) -> None:
+        super().__init__()
+        self._service = service
+        self._id = build_id
+        self._told = threading.Event()
+        self.titles: list[str] = []
+        self.refusals: set[int] = set()
+
+    def run(self) -> None:
+        number = 0
+        while not self._told.is_set():
+            number += 1
+            answer = self._service.put(build(id=self._id, title=str(number)))
+            if answer.status == 200:
+                self.titles.append(str(number))
+            else:
+                self.refusals.add(answer.status)
+
+    def stop(self) -> None:
+        self._told.set()
+        self.join()
+
+
+def test_an_import_beside_a_service_loses_nothing_of_either(full: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "more.ndjson"
+    first = 2 * MANY if "DATABASE_URL" in full else 3 * MANY
+    builds = [build(id=first + n, title="imported") for n in range(3000)]
+    file.write_text("".join(json.dumps(one) + "\n" for one in builds), encoding="utf-8")
+    with running(**full) as service:
+        writer = Writer(service, 5)
+        writer.start()
+        try:
+            done = run("import", str(file), **full)
+        finally:
+            writer.stop()
+        assert done.stdout.startswith("imported 3000 builds (3000 created"), done.stderr
+        assert writer.titles
+        assert writer.refusals <= {503}
+        assert service.find(5)["title"] == writer.titles[-1]
+        assert service.find(first + 2999) == builds[-1]
+        listed = service.get(f"{BUILDS}/5/revisions").headers["X-Total-Count"]
+        assert int(listed) == 1 + len(writer.titles)
+
+
+def test_a_backup_of_much_is_one_moment_while_the_service_writes(full: dict[str, Any], tmp_path: Path) -> None:
+    if "DATABASE_URL" in full:
+        pytest.skip("a PostgreSQL database is not backed up here")
+    with running(**full) as service:
+        writer = Writer(service, 7)
+        writer.start()
+        try:
+            await_true(lambda: len(writer.titles) > 5)
+            done = run("backup", str(tmp_path / "copy"), **full)
+        finally:
+            writer.stop()
+    assert done.returncode == 0, done.stderr
+    with contextlib.closing(sqlite3.connect(tmp_path / "copy")) as copy:
+        ((title, revisions),) = copy.execute(
+            "SELECT title, (SELECT COUNT(*) FROM build_revisions WHERE build_id = 7) FROM builds WHERE id = 7"
+        )
+        assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert 5 < int(title) <= len(writer.titles)
+    assert revisions == 1 + int(title)
