@@ -10,7 +10,10 @@ ROUNDS ?= 5
 SECONDS ?= 3
 BENCH_OPTIONS = --rounds $(ROUNDS) --seconds $(SECONDS)
 
-.PHONY: help run test stop-test torture fuzz openapi dist lint bench bench-growth clean
+# How many builds are imported and exported.
+BUILDS ?= 1000000
+
+.PHONY: help run test stop-test torture bulk fuzz openapi dist lint bench bench-growth clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -26,6 +29,9 @@ stop-test: $(VENV)/installed-dev ## stop a service under load, fifty times
 
 torture: $(VENV)/installed-dev ## kill the service and PostgreSQL under load, three hundred times
 	PYTHONPATH=.:tests $(BIN)/python tests/torture.py
+
+bulk: $(VENV)/installed-dev ## import, export and move BUILDS=1000000 builds, and measure it; takes a quarter of an hour
+	PYTHONPATH=.:tests $(BIN)/python tests/bulk.py --builds $(BUILDS)
 
 fuzz: $(VENV)/installed-dev ## try many thousand made-up requests; takes minutes
 	BUILD_ADMIN_TEST_EXAMPLES=500 $(BIN)/python -m pytest tests/test_openapi.py tests/test_properties.py tests/test_model.py tests/test_fuzz.py

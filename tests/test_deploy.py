@@ -1,0 +1,213 @@
+"""The files in deploy/, each with the program that it is for; only names, ports and paths are changed."""
+
+import contextlib
+import http.client
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from service import BUILD, BUILDS, ROOT, Answer, Service, running, token
+
+import settings
+
+DEPLOY = ROOT / "deploy"
+SAMPLE = (ROOT / "tests" / "build.json").read_bytes()
+
+#: The command that runs each proxy in the foreground, for the file that `proxied` writes.
+PROXIES = {"nginx": ["nginx", "-c"], "caddy": ["caddy", "run", "--adapter", "caddyfile", "--config"]}
+NGINX = """
+daemon off;
+master_process off;
+pid {folder}/pid;
+error_log stderr;
+events {{ }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    {site}
+}}
+"""
+CADDY = "{{\n\tadmin off\n\tauto_https disable_redirects\n}}\n{site}"
+
+needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")
+
+
+class Proxied:
+    """A service behind a proxy with TLS, on both of which requests are made from an address that is not the proxy's."""
+
+    def __init__(self, port: int, certificate: Path, log: Path) -> None:
+        self._port = port
+        self._tls = ssl.create_default_context(cafile=certificate)
+        self._log = log
+
+    def request(self, method: str, path: str, body: bytes | None = None, /, **headers: Any) -> Answer:
+        connection = http.client.HTTPSConnection(
+            "localhost", self._port, timeout=30, source_address=("127.0.0.2", 0), context=self._tls
+        )
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        with contextlib.closing(connection):
+            connection.request(method, path, body, given)
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+
+    def logged(self, request_id: str) -> str:
+        """Return the line of a request."""
+        lines = self._log.read_text(encoding="utf-8").splitlines()
+        return next(line for line in lines if " request " in line and line.endswith(f" request={request_id}"))
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for localhost that signs itself, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    files = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-out", files[0], "-keyout", files[1]],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return files
+
+
+@pytest.fixture(params=sorted(PROXIES))
+def proxied(request: pytest.FixtureRequest, certificate: tuple[Path, Path], tmp_path: Path) -> Iterator[Proxied]:
+    """A service behind each proxy, set up as deploy/ has it."""
+    if not shutil.which(PROXIES[request.param][0]):
+        pytest.skip(f"{request.param} is not installed here")
+    with (tmp_path / "log").open("wb") as log, running(DATA=tmp_path, TRUSTED_PROXY="127.0.0.1", stderr=log) as service:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        file = tmp_path / "proxy.conf"
+        file.write_text(_configuration(request.param, service, port, certificate, tmp_path), encoding="utf-8")
+        home = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+        said = tmp_path / "said"
+        with said.open("wb") as output:
+            process = subprocess.Popen(
+                [*PROXIES[request.param], file], env=os.environ | home, stdout=output, stderr=output
+            )
+        try:
+            _await(port, process, said)
+            yield Proxied(port, certificate[0], tmp_path / "log")
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _configuration(proxy: str, service: Service, port: int, certificate: tuple[Path, Path], folder: Path) -> str:
+    """Return a whole configuration, of which the site is the one in deploy/."""
+    file = {"nginx": "nginx/build-admin.conf", "caddy": "caddy/Caddyfile"}[proxy]
+    site = (DEPLOY / file).read_text(encoding="utf-8")
+    changes = {
+        "/etc/ssl/certs/build-admin.pem": str(certificate[0]),
+        "/etc/ssl/private/build-admin.key": str(certificate[1]),
+        "127.0.0.1:8080;": f"127.0.0.1:{service.port};",
+        "reverse_proxy 127.0.0.1:8080": f"reverse_proxy 127.0.0.1:{service.port}",
+        "listen 443": f"listen 127.0.0.1:{port}",
+        "server_name build-admin.example.com": "server_name localhost",
+        "\nbuild-admin.example.com {": f"\nhttps://localhost:{port} {{",
+    }
+    for old, new in changes.items():
+        site = site.replace(old, new)
+    assert "example.com" not in site
+    return (NGINX if proxy == "nginx" else CADDY).format(site=site, folder=folder)
+
+
+def _await(port: int, process: "subprocess.Popen[bytes]", said: Path) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), contextlib.closing(socket.create_connection(("127.0.0.1", port), 5)):
+            return
+        time.sleep(0.02)
+    raise AssertionError(said.read_text(encoding="utf-8"))
+
+
+def test_a_proxy_changes_nothing_but_the_clients_address(proxied: Proxied) -> None:
+    bearer: dict[str, Any] = {
+        "Authorization": f"Bearer {token()}",
+        "Content_Type": "application/json",
+        "Accept_Encoding": "gzip",
+    }
+    created = proxied.request("PUT", BUILD, SAMPLE, If_None_Match="*", **bearer)
+    assert created.status == 201
+    answer = proxied.request(
+        "PUT", BUILD, SAMPLE, X_Request_ID="seen", X_Forwarded_For="203.0.113.9", If_Match=created.etag, **bearer
+    )
+    assert (answer.status, answer.body) == (200, SAMPLE)
+    assert answer.headers["X-Request-ID"] == "seen"
+    assert "client=127.0.0.2 " in proxied.logged("seen")
+    read = proxied.request("GET", f"{BUILDS}/1", **bearer)
+    assert (read.body, read.etag, read.headers["Content-Encoding"]) == (SAMPLE, created.etag, None)
+    assert re.fullmatch(r'"[0-9a-f]+"', read.etag)
+    assert proxied.request("PUT", BUILD, SAMPLE, If_Match='"stale"', **bearer).status == 412
+    assert proxied.request("GET", f"{BUILDS}?status=success", **bearer).headers["X-Total-Count"] is not None
+    assert proxied.request("GET", "/ready").json == {"ready": True}
+    assert proxied.request("PUT", BUILD, SAMPLE).status == 401
+
+
+def test_a_body_too_large_is_refused_by_the_service_and_far_too_large_by_the_proxy(proxied: Proxied) -> None:
+    bearer: dict[str, Any] = {"Authorization": f"Bearer {token()}", "Content_Type": "application/json"}
+    refused = proxied.request("PUT", BUILD, b" " * 300_000, **bearer)
+    assert (refused.status, "262144" in refused.json["error"]) == (413, True)
+    # Far too much may be answered, and hung up on, before all of it was sent.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLError):
+        assert proxied.request("PUT", BUILD, b" " * 3_000_000, **bearer).status in (400, 413, 502)
+    assert proxied.request("GET", "/health").status == 200
+
+
+def test_metrics_are_not_seen_from_outside(proxied: Proxied) -> None:
+    assert proxied.request("GET", "/metrics").status == 403
+
+
+@needs_systemd
+def test_the_unit_is_one(tmp_path: Path) -> None:
+    unit = tmp_path / "build-admin.service"
+    text = (DEPLOY / "systemd" / "build-admin.service").read_text(encoding="utf-8")
+    # The interpreter is where Debian has it, which may not be where the tests' is.
+    unit.write_text(text.replace("/usr/bin/python3", sys.executable), encoding="utf-8")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    about_us = [line for line in done.stderr.splitlines() if "build-admin" in line]
+    assert (done.returncode, about_us) == (0, []), done.stderr
+
+
+@needs_systemd
+def test_the_unit_leaves_little_exposed() -> None:
+    unit = DEPLOY / "systemd" / "build-admin.service"
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=yes", "--threshold=20", unit], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout.decode()[-500:]
+
+
+@pytest.mark.parametrize("file", ["windows/build-admin.xml", "iis/web.config"])
+def test_what_windows_reads_is_xml(file: str) -> None:
+    assert len(xml.etree.ElementTree.parse(DEPLOY / file).getroot()) > 0
+
+
+def test_every_setting_in_deploy_is_one() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in DEPLOY.rglob("*") if path.is_file()]
+    named = {name for text in texts for name in re.findall(r"BUILD_ADMIN_[A-Z_]*[A-Z]", text)}
+    assert {"BUILD_ADMIN_DATA", "BUILD_ADMIN_TRUSTED_PROXY"} <= named
+    assert named <= set(settings._PARSERS)
+
+
+def test_every_file_in_deploy_is_told_of() -> None:
+    told = (DEPLOY / "README.md").read_text(encoding="utf-8")
+    files = [str(path.relative_to(DEPLOY).as_posix()) for path in DEPLOY.rglob("*") if path.is_file()]
+    assert [file for file in files if f"]({file})" not in told] == ["README.md"]
