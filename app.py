@@ -65,7 +65,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     observers: list[Any] = [RequestLog(), *([counted] if counted else [])]
     middleware = [RequestId(), *observers, authentication, Methods()]
     app = App(store.database, observers, middleware=middleware, request_type=Request)
-    app.add_route("/api/v1/admin/build", BuildResource(builds, schema))
+    app.add_route("/api/v1/admin/build", BuildResource(builds, schema, settings.max_body))
     stored = BuildsResource(builds, Listing(store.database, store.columns))
     app.add_route("/api/v1/admin/builds", stored)
     app.add_route("/api/v1/admin/builds/queue", stored, suffix="queue")

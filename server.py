@@ -20,9 +20,9 @@ from channel import Channel
 from dispatcher import PATIENCE, Dispatcher
 from settings import Settings
 
-#: Bytes that a request's body may take on its way in. The contract's limit is on the body itself, and the application
-#: holds to it; a chunked body takes more room than it has content.
-MAX_BODY = 512 * 1024
+#: How many times the room of a body it may take on its way in: a chunked one takes more than it has content. The limit
+#: is on the body itself, and the application holds to it.
+CHUNKED = 2
 
 #: Seconds without a byte after which a connection is closed by a stop. A client that sends its next request within them
 #: is told with its answer that the connection closes, instead of finding it closed.
@@ -163,7 +163,7 @@ def adjustments(settings: Settings) -> Adjustments:
             channel_timeout=settings.idle_timeout,
             cleanup_interval=1,
             max_request_header_size=settings.max_header,
-            max_request_body_size=MAX_BODY,
+            max_request_body_size=CHUNKED * settings.max_body,
             asyncore_use_poll=True,
             **proxy,
         )

@@ -68,6 +68,9 @@ class Settings:
     # BUILD_ADMIN_MAX_HEADER: bytes that the request line and the headers may have together.
     max_header: int = 32 * 1024
 
+    # BUILD_ADMIN_MAX_BODY: bytes that a body may have; more than the largest build needs is never taken.
+    max_body: int = 256 * 1024
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         """Read the settings from environment variables that begin with `BUILD_ADMIN_`.
@@ -133,6 +136,7 @@ def _parsers() -> "dict[str, _Parser]":
         PREFIX + "IDLE_TIMEOUT": whole("idle_timeout", 1, 86_400),
         PREFIX + "REQUEST_TIMEOUT": whole("request_timeout", 1, 3600),
         PREFIX + "MAX_HEADER": whole("max_header", 4096, 1024 * 1024),
+        PREFIX + "MAX_BODY": whole("max_body", 4096, 256 * 1024),
     }
 
 

@@ -12,7 +12,7 @@ from middleware import request_id
 _SENTENCES = {
     400: "The request is not HTTP as RFC 9112 has it.",
     408: "The request did not arrive in time; send it again.",
-    413: "The body is too large; at most 262144 bytes are taken.",
+    413: "The body is too large.",
     431: "The request line and the headers are too long.",
     501: "This Transfer-Encoding is not supported; send the body as it is, or chunked.",
 }

@@ -28,16 +28,18 @@ class InvalidBuild(falcon.HTTPBadRequest):
 class BuildResource:
     """The build that the body speaks of."""
 
-    def __init__(self, builds: Builds, schema: BuildSchema) -> None:
+    def __init__(self, builds: Builds, schema: BuildSchema, max_body: int) -> None:
+        """Overwrite `builds` with what `schema` lets through of bodies of at most `max_body` bytes."""
         self._builds = builds
         self._schema = schema
+        self._max_body = max_body
         self._parameters = OverwriteParameters()
 
     def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Overwrite the build, or create it if the client says `If-None-Match: *`; answer with what is stored."""
         dry_run = parameters(self._parameters, req)["dry_run"]
         preconditions = Preconditions.of(req)
-        fields = self._load(request_body.read(req))
+        fields = self._load(request_body.read(req, self._max_body))
         repo = fields.pop("repo", None)
         try:
             overwritten = self._builds.overwrite(

@@ -2,18 +2,15 @@
 
 import falcon
 
-#: Bytes of a request's body, at the most.
-MAX_BODY = 256 * 1024
 
-
-def read(req: falcon.Request) -> bytes:
+def read(req: falcon.Request, most: int) -> bytes:
     """Return the body of a request, as it came.
 
-    Raises HTTPContentTooLarge for more than MAX_BODY bytes, and HTTPUnsupportedMediaType for a body that is not
+    Raises HTTPContentTooLarge for more than `most` bytes, and HTTPUnsupportedMediaType for a body that is not
     declared as `application/json` in UTF-8, or that is encoded.
     """
-    if (req.content_length or 0) > MAX_BODY:
-        raise falcon.HTTPContentTooLarge(description=f"The body has more than {MAX_BODY} bytes.")
+    if (req.content_length or 0) > most:
+        raise falcon.HTTPContentTooLarge(description=f"The body has more than {most} bytes.")
     if req.get_header("Content-Encoding"):
         raise falcon.HTTPUnsupportedMediaType(
             description="The body must be sent as it is, without a Content-Encoding.",

@@ -116,6 +116,15 @@ def test_a_body_of_exactly_the_limit_is_taken_also_in_small_chunks(limited: Serv
     assert answer_to(limited, head + chunks + b"1\r\n \r\n0\r\n\r\n")[0] == 413
 
 
+def test_a_smaller_limit_of_the_body_holds(data: Path) -> None:
+    body = json.dumps(build(id=1)).encode()
+    with running(DATA=data, MAX_BODY=8192) as service:
+        assert service.put(body.ljust(8192), If_None_Match="*").status == 201
+        refused = service.put(body.ljust(8193))
+        assert (refused.status, refused.json) == (413, {"error": "The body has more than 8192 bytes."})
+        assert service.put(body.ljust(100_000)).json == {"error": "The body is too large."}
+
+
 def test_a_request_that_trickles_in_is_dropped_and_holds_no_thread(limited: Service) -> None:
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(connected(limited)) for _ in range(4)]
