@@ -1,5 +1,6 @@
 """PostgreSQL: a server, which several processes write to at once, and which may restart or go away at any moment."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,13 @@ import peewee
 from models.database import LOCK_TIMEOUT, CommitLost, Database
 
 T = TypeVar("T")
+
+#: A URL whose only @ is the one before the host, as libpq has it (section 32.1.1.2 of PostgreSQL's manual).
+_URL = re.compile(r"postgresql://([^@/]*@)?[^@/?]*(/[^@?]*)?(\?[^@]*)?")
+_FORM = (
+    "is not a URL of the form postgresql://user:password@host:port/name; in a password, @ is written %40, "
+    "/ is %2F, : is %3A and % is %25"
+)
 
 
 class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
@@ -36,7 +44,10 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         try:
             given = psycopg.conninfo.conninfo_to_dict(url)
         except psycopg.ProgrammingError as error:
-            raise ValueError("is not a URL of the form postgresql://user:password@host:port/name") from error
+            raise ValueError(_FORM) from error
+        # Otherwise a part of the password would be taken for a host, port or name, and end up in messages.
+        if not _URL.fullmatch(url) or not re.fullmatch(r"[0-9,]*", str(given.get("port", ""))):
+            raise ValueError(_FORM)
         defaults: dict[str, Any] = {name: value for name, value in self.DEFAULTS.items() if name not in given}
         self._transaction = threading.local()
         super().__init__(url, prefer_psycopg3=True, **defaults)

@@ -80,7 +80,9 @@ def in_words(name: str) -> Iterator[None]:
     try:
         yield
     except peewee.DatabaseError as error:
-        raise StoreError(f"{name[0].upper()}{name[1:]} cannot be used: {' '.join(str(error).split())}.") from error
+        words = " ".join(str(error).split())
+        end = "" if words.endswith((".", "?")) else "."
+        raise StoreError(f"{name[0].upper()}{name[1:]} cannot be used: {words}{end}") from error
 
 
 def _make_file(file: Path) -> None:
@@ -93,9 +95,8 @@ def _make_file(file: Path) -> None:
 
 
 def _postgresql(url: str) -> PostgresqlDatabase:
-    scheme = url.partition("://")[0]
-    if scheme != "postgresql":
-        raise StoreError(f"BUILD_ADMIN_DATABASE_URL must begin with postgresql://, not {scheme[:20]!r}.")
+    if not url.startswith("postgresql://"):
+        raise StoreError("BUILD_ADMIN_DATABASE_URL must begin with postgresql://, and be empty for SQLite.")
     try:
         return PostgresqlDatabase(url)
     except ImportError:

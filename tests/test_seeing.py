@@ -102,9 +102,19 @@ def test_what_a_client_sends_stays_on_its_line(data: Path, style: str) -> None:
     assert all(line.isprintable() for line in lines)
 
 
-def test_a_database_password_is_never_shown(data: Path) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:a%20very%20secret@127.0.0.1:1/none",
+        "postgresql://me:a@very@127.0.0.1:1/none",
+        "postgresql://me:very/a@127.0.0.1:1/none",
+        "postgresql://localhost:1/very@127.0.0.1:1/none",
+        "postgresql://me@127.0.0.1:1/none?password=a@very",
+        "postgres:me:very@127.0.0.1:1/none",
+    ],
+)
+def test_a_database_password_is_never_shown(data: Path, url: str) -> None:
     command = [sys.executable, str(ROOT / "app.py"), "check"]
-    url = "postgresql://me:a%20very%20secret@127.0.0.1:1/none"
     finished = subprocess.run(
         command, env=environment(DATA=data, DATABASE_URL=url), capture_output=True, text=True, check=False
     )
