@@ -72,6 +72,8 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         self.connection().patience = None
         self.execute_sql("SET LOCAL statement_timeout = 0")
         self.execute_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+        # A plan that is kept from when a table was small reads the whole of it when it has grown.
+        self.execute_sql("SET LOCAL plan_cache_mode = force_custom_plan")
 
     def begin(self, isolation_level: str | None = None) -> None:
         """Begin a transaction; only here is it known that a lost connection has lost nothing with it."""

@@ -9,6 +9,8 @@ import pytest
 from service import build
 
 from models.builds import Author, Builds
+from models.bulk import Bulk
+from models.postgresql import PostgresqlDatabase
 from models.sqlite import SqliteDatabase
 from models.statement import Statement
 from models.store import open_store
@@ -61,3 +63,31 @@ def test_every_statement_uses_an_index(builds: Builds) -> None:
         assert "Index" in text or "USING" in text, (name, text)
         for scan in ("Seq Scan", "SCAN builds", "SCAN build_revisions", "SCAN t1", "TEMP B-TREE", "Sort"):
             assert scan not in text, (name, text)
+
+
+def test_an_import_reads_no_table_whole_once_it_has_grown(data: Path, new_database: Any) -> None:
+    store = open_store(data, new_database())
+    assert isinstance(store.database, PostgresqlDatabase)
+    importing = Bulk(
+        store.database, store.columns, ME, overwrite=False, faulty=False, fault=print, progress=lambda _: None
+    )
+
+    def look_up() -> None:
+        importing._stored([*range(1, 501)])
+        importing._owners([build(id=number) for number in range(1, 501)])
+
+    def scans() -> Any:
+        (count,) = store.database.execute_sql("SELECT pg_stat_get_xact_numscans('builds'::regclass)").fetchone()
+        return count
+
+    with store.database.atomic():
+        store.database.unhurried()
+        for _ in range(20):  # more than it takes for PostgreSQL to make a plan that it may keep
+            look_up()
+        filler = "INSERT INTO builds (id, repo_id, number, title) SELECT n, 1, n, repeat('x', 600) FROM "
+        store.database.execute_sql(f"{filler} generate_series(1, 20000) AS n")
+        before = scans()
+        for _ in range(5):  # the first of which make the kept plan look cheap
+            look_up()
+        assert scans() == before
+    store.database.close()
