@@ -22,7 +22,7 @@ run: $(VENV)/installed ## set up and serve on SQLite, with the sample build and 
 	@exec $(BIN)/python app.py serve --sample
 
 test: $(VENV)/installed-dev ## set up and run the whole suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 stop-test: $(VENV)/installed-dev ## stop a service under load, fifty times
 	BUILD_ADMIN_TEST_STOPS=50 $(BIN)/python -m pytest tests/test_server.py -k stop_under_load
