@@ -27,7 +27,7 @@ def serve(settings: Settings, options: Namespace) -> None:
         if options.sample:
             print(_sample(settings, store, url), flush=True)
 
-    server.serve(app, settings, announce, store.database.at_once)
+    server.serve(app, settings, announce)
 
 
 def _sample(settings: Settings, store: Store, url: str) -> str:

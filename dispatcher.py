@@ -1,4 +1,4 @@
-"""Dispatcher: the threads that requests are worked on in, and how many of them at a time."""
+"""Dispatcher: the threads that requests are worked on in, one at a time as long as that is fast."""
 
 import threading
 
@@ -14,21 +14,20 @@ PATIENCE = 0.01
 class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
     """The threads that requests are worked on in.
 
-    One or two threads work off all that has arrived, while the one that reads from the sockets waits for them, unless
-    they take longer than PATIENCE. Then it reads on, and other threads go on with what is left. Python runs one thread
-    at a time, and to hand over costs more than a request does: with a thread for each request, as waitress has it, a
-    bare application answers half as many.
+    One thread works off all that has arrived, while the one that reads from the sockets waits for it, unless it takes
+    longer than PATIENCE. Then that reads on, and another thread goes on with what is left. Python runs one thread at a
+    time, and to hand over costs more than a request does: with a thread for each request, as waitress has it, a bare
+    application answers half as many.
 
     Of the threads that have nothing to do, it is the one that has rested for the shortest time that is called: what
     its connection to the database has read is still true, unless another has written since.
     """
 
-    def __init__(self, threads: int, at_once: int) -> None:
-        """Start `threads` threads, of which `at_once` are called for what has arrived together."""
+    def __init__(self, threads: int) -> None:
+        """Start `threads` threads."""
         super().__init__()
         self._idle = threading.Condition(self.lock)
         self._resting: list[threading.Condition] = []
-        self._at_once = at_once
         self.set_thread_count(threads)
 
     def add_task(self, task: Channel) -> None:
@@ -39,7 +38,7 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
         """Let a thread work on what is queued, and wait for it; return whether something is left."""
         with self.lock:
             if self.queue:
-                self._call(self._at_once)
+                self._call(1)
                 self._idle.wait(PATIENCE)
             return bool(self.queue)
 

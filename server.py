@@ -39,13 +39,13 @@ class Server(waitress.server.TcpWSGIServer):  # type: ignore[misc]
     channel_class = Channel
     stopping = False
 
-    def __init__(self, app: Any, settings: Settings, at_once: int) -> None:
+    def __init__(self, app: Any, settings: Settings) -> None:
         self._settings = settings
         adj = adjustments(settings)
         # IPv4 first, where a name has both: that is where a client looks that was given a number.
         places = sorted(adj.listen, key=lambda place: place[0] != socket.AF_INET)
         self._polling = False
-        dispatcher = Dispatcher(adj.threads, at_once)
+        dispatcher = Dispatcher(adj.threads)
         super().__init__(app, adj=adj, sockinfo=places[0], dispatcher=dispatcher)
 
     @property
@@ -115,22 +115,20 @@ class Server(waitress.server.TcpWSGIServer):  # type: ignore[misc]
         self._poll(timeout=0)
 
 
-def serve(app: Any, settings: Settings, announce: Callable[[str], None], at_once: int = 1) -> None:
+def serve(app: Any, settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve `app` until SIGTERM or Ctrl-C (on Windows Ctrl-Break too), finish what was accepted, and return.
 
     Args:
         app: the WSGI application.
         settings: the address, the limits and the grace period.
         announce: called with the URL once the server listens.
-        at_once: how many threads work on requests that arrive together; more than one pays where a request waits for
-            another process.
 
     Raises:
         ServerError: the address cannot be listened on.
 
     """
     try:
-        server = Server(app, settings, at_once)
+        server = Server(app, settings)
     except OSError as error:
         raise ServerError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from None
     for name in ("SIGTERM", "SIGINT", "SIGBREAK"):

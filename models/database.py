@@ -39,9 +39,6 @@ class _Thread(threading.local):
 class Database(peewee.Database):
     """A database, to which a thread may commit several pieces of work at once: a commit costs more than most work."""
 
-    #: How many threads had best be at work at a time, of those that have something to do.
-    at_once = 1
-
     def __init__(self, *arguments: Any, **options: Any) -> None:
         #: The open connections of all threads.
         self.connections: weakref.WeakSet[_Opened] = weakref.WeakSet()

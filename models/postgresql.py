@@ -23,9 +23,6 @@ _FORM = (
 class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
     """A PostgreSQL database through psycopg 3, its own or a Vela server's."""
 
-    # While one waits for the server, another gets on; three are in each other's way.
-    at_once = 2
-
     #: libpq's settings where the URL does not give them; a host that is gone is noticed within about a minute.
     DEFAULTS: ClassVar[dict[str, Any]] = {
         "connect_timeout": 5,
