@@ -62,9 +62,9 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
 
     authentication = Authentication(tokens.from_settings(settings))
     counted = metrics.create(store.database, settings.threads)
-    observers: list[Any] = [RequestLog(), *([counted] if counted else [])]
-    middleware = [RequestId(), *observers, authentication, Methods()]
-    app = App(store.database, observers, middleware=middleware, request_type=Request)
+    counting = [counted] if counted else []
+    middleware = [RequestId(), *counting, authentication, Methods()]
+    app = App(store.database, [RequestLog(), *counting], middleware=middleware, request_type=Request)
     app.add_route("/api/v1/admin/build", BuildResource(builds, schema, settings.max_body))
     stored = BuildsResource(builds, Listing(store.database, store.columns))
     app.add_route("/api/v1/admin/builds", stored)

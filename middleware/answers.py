@@ -1,5 +1,6 @@
 """Answers: given once what they say is on disk, and only then logged and counted."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -13,8 +14,8 @@ from models.database import Database, SharedCommit
 class Observer(Protocol):
     """Who is told of every answer."""
 
-    def answered(self, req: falcon.Request, status: int) -> None:
-        """Take note of the status that a request is answered with."""
+    def answered(self, req: falcon.Request, status: int, seconds: float) -> None:
+        """Take note of the status that a request is answered with, and of how long that has taken."""
 
 
 class App(falcon.App[Any, Any]):
@@ -35,18 +36,24 @@ class App(falcon.App[Any, Any]):
 
         """
         super().__init__(**options)
+        self.observers = observers
         self._database = database
-        self._observers = observers
 
     def __call__(self, env: dict[str, Any], start_response: Callable[..., Any]) -> "Answer":
         """Work the request off, and return its answer (PEP 3333)."""
-        answer = Answer(env, start_response, self._observers)
+        answer = Answer(self, env, start_response)
         with self._database.sharing():
             try:
                 answer.body = super().__call__(env, answer.hold)
             finally:
                 answer.commit = self._database.uncommitted
         return answer
+
+    def again(self, env: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Work a request off once more, by itself, for the commit that it shared has failed; return its body."""
+        self._database.settle()
+        env["build_admin.again"] = True
+        return super().__call__(env, start_response)
 
 
 class Answer:
@@ -57,10 +64,11 @@ class Answer:
     body: Iterable[bytes]
     commit: SharedCommit | None = None
 
-    def __init__(self, env: dict[str, Any], start_response: Callable[..., Any], observers: Sequence[Observer]) -> None:
+    def __init__(self, app: App, env: dict[str, Any], start_response: Callable[..., Any]) -> None:
+        self._app = app
         self._env = env
         self._start_response = start_response
-        self._observers = observers
+        self._began = time.perf_counter()
         self._settled = False
 
     @property
@@ -87,12 +95,19 @@ class Answer:
         if self._settled:
             return
         self._settled = True
-        request = self._env["build_admin.request"]
         if self.commit is not None:
-            try:
-                self.commit.settle()
-            except peewee.DatabaseError as error:
-                request.context.overwritten = None
-                self.status, self.headers, self.body = errors.unavailable(request, error)
-        for observer in self._observers:
-            observer.answered(request, int(self.status[:3]))
+            self._commit(self.commit)
+        seconds = time.perf_counter() - self._began
+        for observer in self._app.observers:
+            observer.answered(self._env["build_admin.request"], int(self.status[:3]), seconds)
+
+    def _commit(self, commit: SharedCommit) -> None:
+        try:
+            commit.settle()
+        except (peewee.DataError, peewee.IntegrityError):
+            # Somebody's build cannot be stored, and it is not known whose.
+            self.body = self._app.again(self._env, self.hold)
+        except peewee.DatabaseError as error:
+            request = self._env["build_admin.request"]
+            request.context.overwritten = None
+            self.status, self.headers, self.body = errors.unavailable(request, error)

@@ -1,6 +1,5 @@
 """Metrics: what is counted and timed, for Prometheus; where the extra `metrics` is not installed, nothing is."""
 
-import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -49,18 +48,18 @@ class Metrics:
         connections.set_function(lambda: len(database.connections))
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Take the time."""
-        req.context.counted_from = time.perf_counter()
-        self._busy.inc()
+        """Count it as in progress, unless it is worked off once more."""
+        if "build_admin.again" not in req.env:
+            self._busy.inc()
 
-    def answered(self, req: falcon.Request, status: int) -> None:
+    def answered(self, req: falcon.Request, status: int, seconds: float) -> None:
         """Count the request, and what came of it."""
         self._busy.dec()
         route = req.uri_template or "none"
         method = req.method if req.method in _METHODS else "other"
-        requests, seconds = self._of_request(route, method, str(status))
+        requests, histogram = self._of_request(route, method, str(status))
         requests.inc()
-        seconds.observe(time.perf_counter() - req.context.counted_from)
+        histogram.observe(seconds)
         if refused := getattr(req.context, "refused", None):
             self._refused.labels(refused).inc()
         if getattr(req.context, "database_error", False):

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import peewee
@@ -44,14 +44,19 @@ class Overwritten:
         build: the build as it is now stored, or would be after a dry run.
         created: whether there was none before.
         changes: what differs from before, by field; empty if nothing does.
-        revision: the number of the revision that it left; None if nothing was written.
+        number: tells the number of the revision that it left; None if nothing was written.
 
     """
 
     build: dict[str, Any]
     created: bool = False
     changes: Mapping[str, Any] = field(default_factory=dict)
-    revision: int | None = None
+    number: Callable[[], int] | None = None
+
+    @cached_property
+    def revision(self) -> int | None:
+        """The number of the revision that it left, None if nothing was written; to be asked for after the commit."""
+        return self.number() if self.number else None
 
 
 class Builds:
@@ -62,8 +67,11 @@ class Builds:
         self._names = columns.names
         fields = [Build._meta.fields[name] for name in columns.names]
         self._find = Statement(database, Build.select(*fields).where(Build.id == Value("id", converter=False)))
-        rows = PostgresqlRows if isinstance(database, PostgresqlDatabase) else SqliteRows
-        self._rows = rows(database, columns.names)
+        self._rows = (
+            PostgresqlRows(database, columns.names)
+            if isinstance(database, PostgresqlDatabase)
+            else SqliteRows(database, columns.names)
+        )
         self._number_of = Statement(
             database,
             Build.select(Build.id).where(
@@ -81,7 +89,7 @@ class Builds:
 
     def stored(self, build_id: int) -> dict[str, Any] | None:
         """Return the build with this id, None if there is none, to work that the database is already running."""
-        return self._build(self._find.execute({"id": build_id}).fetchone())
+        return self._build(self._find.first({"id": build_id})())
 
     def left_out(self, build_id: int, mentioned: Container[str]) -> list[str]:
         """Return the newer fields in which the stored build has a value and that are not among those `mentioned`."""
@@ -124,12 +132,13 @@ class Builds:
                 # Whoever waits for another's lock while he holds one himself may wait for ever.
                 self.database.settle()
                 return self.database.write(work)
-        except peewee.IntegrityError:
-            # On PostgreSQL another transaction may take the id or the number between the check and the write.
-            # What it took is visible now, so the second attempt knows what to say.
-            return self.database.write(work)
-        except peewee.DataError as error:
-            raise Unstorable from error
+        except (peewee.IntegrityError, peewee.DataError):
+            # Another transaction has taken the id or the number between the check and the write, or what failed was
+            # written by who shares the commit. The second attempt, which waits for each statement, knows what to say.
+            try:
+                return self.database.write(work)
+            except peewee.DataError as error:
+                raise Unstorable from error
 
     def _overwrite(
         self,
@@ -168,18 +177,18 @@ class Builds:
             "before": before.decode("utf-8") if before else None,
         }
         number = (
-            self._rows.update(to_row(build, overwritten.changes), revision)
+            self._rows.update(to_row(build, overwritten.changes), revision, wait)
             if stored
             else self._rows.insert(to_row(build, self._names), revision)
         )
-        return replace(overwritten, revision=number)
+        return replace(overwritten, number=number)
 
     def _build(self, row: tuple[Any, ...] | None) -> dict[str, Any] | None:
         return from_row(dict(zip(self._names, row, strict=True))) if row else None
 
     def _check_number(self, build: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
         if _number(build) != _number(stored):
-            other = self._number_of.execute(build).fetchone()
+            other = self._number_of.first(build)()
             if other and other[0] != build["id"]:
                 raise NumberTaken(*_number(build), other[0])
 

@@ -21,7 +21,8 @@ class Connection(psycopg.Connection[Any]):
         """Return what the generator returns. Raises psycopg.OperationalError, and is closed, when patience is over."""
         try:
             return super().wait(gen, interval, timeout or self.patience)
-        except psycopg.OperationalError:
-            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+        except psycopg.OperationalError as error:
+            # What the server says has a state; it says nothing where patience is over.
+            if error.sqlstate is None and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.pgconn.finish()
             raise

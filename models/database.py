@@ -4,10 +4,10 @@ Each is a peewee database. Every thread has a connection of its own, opened when
 proves to be lost, so there is always one for each thread and none to give back.
 """
 
+import contextlib
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import peewee
@@ -69,7 +69,7 @@ class Database(peewee.Database):
             if not self._thread.sharing:
                 commit.settle()
 
-    @contextmanager
+    @contextlib.contextmanager
     def sharing(self) -> Iterator[None]:
         """Leave what is written in this block to a commit that is shared with what this thread writes next.
 
@@ -87,9 +87,10 @@ class Database(peewee.Database):
         return self._thread.uncommitted
 
     def settle(self) -> None:
-        """Commit what this thread has written. Raises peewee.DatabaseError where that fails."""
+        """Commit what this thread has written; those whose commit it is are told by their own call if that fails."""
         if self._thread.uncommitted:
-            self._thread.uncommitted.settle()
+            with contextlib.suppress(peewee.DatabaseError):
+                self._thread.uncommitted.settle()
 
     def begin_to_write(self) -> None:
         """Begin a transaction that writes. Raises peewee.DatabaseError."""

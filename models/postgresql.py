@@ -1,9 +1,11 @@
 """PostgreSQL: a server, which several processes write to at once, and which may restart or go away at any moment."""
 
+import contextlib
 import re
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 import peewee
@@ -18,6 +20,17 @@ _FORM = (
     "is not a URL of the form postgresql://user:password@host:port/name; in a password, @ is written %40, "
     "/ is %2F, : is %3A and % is %25"
 )
+
+
+class _Transaction(threading.local):
+    """What a thread knows of the transaction that it has begun."""
+
+    id: int
+    pipeline: contextlib.ExitStack | None = None
+
+    def __init__(self) -> None:
+        #: What to ask for before the commit, of the statements that were run ahead.
+        self.checks: list[Callable[[], object]] = []
 
 
 class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
@@ -46,7 +59,7 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         if not _URL.fullmatch(url) or not re.fullmatch(r"[0-9,]*", str(given.get("port", ""))):
             raise ValueError(_FORM)
         defaults: dict[str, Any] = {name: value for name, value in self.DEFAULTS.items() if name not in given}
-        self._transaction = threading.local()
+        self._transaction = _Transaction()
         super().__init__(url, prefer_psycopg3=True, **defaults)
 
     def read(self, work: Callable[[], T]) -> T:
@@ -76,11 +89,32 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         """Begin a transaction; only here is it known that a lost connection has lost nothing with it."""
         self._on_live_connection(lambda: super(PostgresqlDatabase, self).begin(isolation_level))
 
+    def run_ahead(self, execute: Callable[[], Callable[[], T]]) -> Callable[[], T]:
+        """Execute a statement of the transaction without waiting for it, and return what gives its outcome.
+
+        That is asked for before the commit in any case. What is wrong with the statement is raised with the next one
+        whose row is asked for, or by the commit, so that it takes no round trip of its own.
+
+        Args:
+            execute: executes the statement, and returns what gives its outcome.
+
+        """
+        if self._transaction.pipeline is None:
+            pipeline = contextlib.ExitStack()
+            with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+                pipeline.enter_context(self.connection().pipeline())
+            self._transaction.pipeline = pipeline
+        outcome = cache(execute())
+        self._transaction.checks.append(outcome)
+        return outcome
+
     def commit(self) -> None:
         """Commit the transaction; if the connection is lost over that, find out whether the server has done so.
 
         Raises CommitLost where that is not to be known, and peewee.DatabaseError where nothing was stored.
         """
+        for row in self._caught_up():
+            row()
         try:
             super().commit()
         except (peewee.OperationalError, peewee.InterfaceError):
@@ -89,8 +123,19 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
 
     def rollback(self) -> None:
         """Undo the transaction, which a lost connection has undone already."""
+        with contextlib.suppress(peewee.DatabaseError):
+            self._caught_up()
         if not self._is_lost():
             super().rollback()
+
+    def _caught_up(self) -> list[Callable[[], object]]:
+        """Wait for the statements that were run ahead, and return what checks them. Raises peewee.DatabaseError."""
+        pipeline, self._transaction.pipeline = self._transaction.pipeline, None
+        checks, self._transaction.checks = self._transaction.checks, []
+        if pipeline is not None:
+            with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+                pipeline.close()
+        return checks
 
     def _begin_and_identify(self) -> None:
         with peewee.__exception_wrapper__:  # type: ignore[attr-defined]

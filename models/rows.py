@@ -3,7 +3,7 @@
 A statement costs PostgreSQL a round trip and SQLite a handover of the interpreter, more than the work itself.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -13,11 +13,15 @@ from peewee import SQL, Value, fn
 from models.build import Build
 from models.database import Database
 from models.errors import MustWait
+from models.postgresql import PostgresqlDatabase
 from models.revision import Revision
 from models.statement import Statement, placeholders
 
 #: How many UPDATE statements are kept compiled, one for each set of columns that overwrites change together.
 _UPDATES = 256
+
+#: Tells the number of a revision, once it is committed.
+Number = Callable[[], int]
 
 _REVISION = list(Revision._meta.fields)
 _LAST_REVISION = Revision.select(fn.MAX(Revision.revision))
@@ -49,24 +53,24 @@ class SqliteRows:
 
     def lock(self, build_id: int, wait: bool) -> tuple[tuple[Any, ...] | None, int]:
         """Return the build's row, None if there is none, and the number of its last revision, 0 if it has none."""
-        row = self._find.execute({"id": build_id}).fetchone()
+        row = self._find.first({"id": build_id})()
         if row:
             return row[:-1], row[-1] or 0
         # A build that is gone from a Vela server's table has left its revisions.
-        (last,) = self._last_revision.execute({"id": build_id}).fetchone()
+        (last,) = self._last_revision.first({"id": build_id})()
         return None, last or 0
 
-    def insert(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> int:
-        """Write a new row, all of its columns, and the revision; return the revision's number."""
+    def insert(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> Number:
+        """Write a new row, all of its columns, and the revision; return what tells the revision's number."""
         self._insert.execute(values)
         self._insert_revision.execute(revision)
-        return int(revision["revision"])
+        return lambda: int(revision["revision"])
 
-    def update(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> int:
-        """Write the columns `values` of the row of `revision["build_id"]`, and the revision; return its number."""
+    def update(self, values: Mapping[str, Any], revision: Mapping[str, Any], wait: bool) -> Number:
+        """Write the columns `values` of the row of `revision["build_id"]`, and the revision; return as `insert`."""
         self._update(frozenset(values)).execute({**values, "id": revision["build_id"]})
         self._insert_revision.execute(revision)
-        return int(revision["revision"])
+        return lambda: int(revision["revision"])
 
     def _compile_update(self, names: frozenset[str]) -> Statement:
         """Return the UPDATE of the columns that change; SQLite writes the index of each column that is named in it."""
@@ -83,7 +87,7 @@ class PostgresqlRows:
     #: Whether another transaction may hold what this one needs.
     contended = True
 
-    def __init__(self, database: Database, names: Collection[str]) -> None:
+    def __init__(self, database: PostgresqlDatabase, names: Collection[str]) -> None:
         """Compile the statements; a build's row is the columns `names`."""
         this = Build.select(*[Build._meta.fields[name] for name in names]).where(_THIS_BUILD)
         self._database = database
@@ -105,19 +109,31 @@ class PostgresqlRows:
         """
         if wait:
             self._lock.execute({"id": build_id})
-        row = (self._find if wait else self._find_free).execute({"id": build_id}).fetchone()
+        row = (self._find if wait else self._find_free).first({"id": build_id})()
         if not row and not wait:
             raise MustWait
         return row, 0
 
-    def insert(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> int:
-        """Write a new row, all of its columns, and the revision; return the revision's number."""
+    def insert(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> Number:
+        """Write a new row, all of its columns, and the revision; return what tells the revision's number."""
         self._insert.execute(values)
-        return int(self._insert_revision.execute(revision).fetchone()[1])
+        number = int(self._insert_revision.first(revision)()[1])
+        return lambda: number
 
-    def update(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> int:
-        """Write the columns `values` of the row of `revision["build_id"]`, and the revision; return its number."""
-        return int(self._update(frozenset(values)).execute({**values, **revision}).fetchone()[0])
+    def update(self, values: Mapping[str, Any], revision: Mapping[str, Any], wait: bool) -> Number:
+        """Write the columns `values` of the row of `revision["build_id"]`, and the revision; return as `insert`.
+
+        Unless it may `wait`, what is wrong with that shows with a later statement, or with the commit.
+        """
+
+        def execute() -> Number:
+            row = self._update(frozenset(values)).first({**values, **revision})
+            return lambda: int(row()[0])
+
+        if not wait:
+            return self._database.run_ahead(execute)
+        number = execute()()
+        return lambda: number
 
     def _compile_update(self, names: frozenset[str]) -> Statement:
         revision = peewee.CTE("left_revision", self._revision)

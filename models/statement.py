@@ -1,6 +1,6 @@
 """Statement: an SQL statement that peewee compiles once and that is executed many times with new values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import peewee
@@ -20,6 +20,19 @@ class Statement:
     def execute(self, values: Mapping[str, Any]) -> Any:
         """Execute the statement with `values`, by parameter name, and return the DB-API cursor."""
         return self._database.execute_sql(self._sql, [values[name] for name in self._names])
+
+    def first(self, values: Mapping[str, Any]) -> Callable[[], Any]:
+        """Execute the statement as `execute` does, and return what gives its first row, None if it has none.
+
+        That raises peewee.DatabaseError too: where PostgreSQL runs ahead, it is what waits for the row.
+        """
+        cursor = self.execute(values)
+
+        def row() -> Any:
+            with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+                return cursor.fetchone()
+
+        return row
 
     def execute_many(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Execute the statement once for each of `rows`, in order. Raises peewee.DatabaseError as `execute` does."""

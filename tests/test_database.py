@@ -1,20 +1,25 @@
 """Commits that several overwrites share: each is told what came of it, and no other."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import falcon.testing
 import peewee
 import pytest
-from service import build
+from service import BUILD, KEY, build, token
 
+from app import create_app
 from models.builds import Author, Builds, Overwritten
 from models.database import Database, SharedCommit
 from models.errors import BuildNotFound
+from models.revisions import Revisions
 from models.sqlite import SqliteDatabase
 from models.store import FILE, Store, open_store
+from settings import Settings
 
 ME = Author("me", "a-request")
 
@@ -105,6 +110,65 @@ def test_who_fails_on_sqlite_before_he_writes_undoes_nobody_elses_work(builds: B
     assert commit is not None
     commit.settle()
     assert builds.find(1)["title"] == "new"
+
+
+@pytest.fixture
+def picky(new_database: Any, data: Path) -> Store:
+    """A PostgreSQL store with builds 1 to 3, that turns down some titles in its own way."""
+    store = open_store(data, new_database())
+    builds = Builds(store.database, store.columns)
+    for number in (1, 2, 3):
+        builds.overwrite(build(id=number), ME, create=True)
+    store.database.execute_sql(
+        """
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.title = 'too long' THEN RAISE string_data_right_truncation; END IF;
+            IF NEW.title = 'against a rule' THEN RAISE check_violation; END IF;
+            IF NEW.title = 'not wanted' THEN RETURN NULL; END IF;
+            RETURN NEW; END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON builds FOR EACH ROW EXECUTE FUNCTION refuse()
+        """
+    )
+    return store
+
+
+@pytest.mark.parametrize("bad", [0, 1, 2])
+@pytest.mark.parametrize(("title", "expected"), [("too long", 400), ("against a rule", 503)])
+def test_who_shares_a_commit_with_what_cannot_be_stored_is_stored(
+    picky: Store, data: Path, bad: int, title: str, expected: int
+) -> None:
+    app = create_app(Settings(data=data, signing_key=KEY), picky)
+    statuses = []
+
+    def start_response(status: str, headers: object, exc_info: object = None) -> Any:
+        statuses.append(int(status[:3]))
+
+    titles = ["good"] * 3
+    titles[bad] = title
+    headers = {"Authorization": f"Bearer {token()}", "Content-Type": "application/json"}
+    answers = []
+    for number, given in enumerate(titles, 1):
+        body = json.dumps(build(id=number, title=given))
+        environ = falcon.testing.create_environ(BUILD, method="PUT", headers=headers, body=body)
+        answers.append(app(environ, start_response))
+    bodies = [json.loads(b"".join(answer)) for answer in answers]
+    assert statuses == [expected if number == bad else 200 for number in range(3)]
+    assert "cannot" in bodies[bad]["error"]
+    stored = Builds(picky.database, picky.columns)
+    history = Revisions(picky.database, stored)
+    for number in range(3):
+        assert stored.find(number + 1)["title"] == (build()["title"] if number == bad else "good")
+        assert history.page(number + 1, 1, 10).total == (1 if number == bad else 2)
+    metrics = falcon.testing.TestClient(app).simulate_get("/metrics").text
+    assert "build_admin_requests_in_progress 1.0" in metrics
+
+
+def test_an_update_that_changes_nothing_leaves_no_revision(picky: Store) -> None:
+    builds = Builds(picky.database, picky.columns)
+    with pytest.raises(TypeError):
+        builds.overwrite(build(id=1, title="not wanted"), ME)
+    assert Revisions(picky.database, builds).page(1, 1, 10).total == 1
+    assert builds.overwrite(build(id=1, title="good"), ME).revision == 2
 
 
 def test_who_waits_for_a_row_keeps_none_himself(new_database: Any, data: Path) -> None:
