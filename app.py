@@ -61,10 +61,9 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     schema = BuildSchema(store.columns.limits, store.columns.missing)
 
     authentication = Authentication(tokens.from_settings(settings))
-    counted = metrics.create(store.database, settings.threads)
-    counting = [counted] if counted else []
-    middleware = [RequestId(), *counting, authentication, Methods()]
-    app = App(store.database, [RequestLog(), *counting], middleware=middleware, request_type=Request)
+    app = App(store.database, middleware=[RequestId(), authentication, Methods()], request_type=Request)
+    counted = metrics.create(store.database, settings.threads, app.in_progress)
+    app.observers += [RequestLog(), *([counted] if counted else [])]
     app.add_route("/api/v1/admin/build", BuildResource(builds, schema, settings.max_body))
     stored = BuildsResource(builds, Listing(store.database, store.columns))
     app.add_route("/api/v1/admin/builds", stored)

@@ -1,7 +1,7 @@
 """Answers: given once what they say is on disk, and only then logged and counted."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import falcon
@@ -26,25 +26,25 @@ class App(falcon.App[Any, Any]):
     after the other, as WSGI has it, has each of them committed by itself.
     """
 
-    def __init__(self, database: Database, observers: Sequence[Observer], **options: Any) -> None:
-        """Make the application.
-
-        Args:
-            database: where its resources write.
-            observers: who is told of each answer.
-            options: Falcon's own.
-
-        """
+    def __init__(self, database: Database, **options: Any) -> None:
+        """Make the application, whose resources write to `database`; `options` are Falcon's own."""
         super().__init__(**options)
-        self.observers = observers
+        #: Who is told of each answer.
+        self.observers: list[Observer] = []
+        #: The answers that nobody has been told of yet.
+        self.in_progress: set[Answer] = set()
         self._database = database
 
     def __call__(self, env: dict[str, Any], start_response: Callable[..., Any]) -> "Answer":
         """Work the request off, and return its answer (PEP 3333)."""
         answer = Answer(self, env, start_response)
+        self.in_progress.add(answer)
         with self._database.sharing():
             try:
                 answer.body = super().__call__(env, answer.hold)
+            except BaseException:
+                self.in_progress.discard(answer)
+                raise
             finally:
                 answer.commit = self._database.uncommitted
         return answer
@@ -52,7 +52,6 @@ class App(falcon.App[Any, Any]):
     def again(self, env: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Work a request off once more, by itself, for the commit that it shared has failed; return its body."""
         self._database.settle()
-        env["build_admin.again"] = True
         return super().__call__(env, start_response)
 
 
@@ -95,8 +94,11 @@ class Answer:
         if self._settled:
             return
         self._settled = True
-        if self.commit is not None:
-            self._commit(self.commit)
+        try:
+            if self.commit is not None:
+                self._commit(self.commit)
+        finally:
+            self._app.in_progress.discard(self)
         seconds = time.perf_counter() - self._began
         for observer in self._app.observers:
             observer.answered(self._env["build_admin.request"], int(self.status[:3]), seconds)

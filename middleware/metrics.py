@@ -1,5 +1,6 @@
 """Metrics: what is counted and timed, for Prometheus; where the extra `metrics` is not installed, nothing is."""
 
+from collections.abc import Collection
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,10 @@ _REFUSALS = {400: "invalid", 404: "not_found", 409: "conflict", 412: "preconditi
 
 
 class Metrics:
-    """Falcon middleware that counts and times requests, in a registry of its own."""
+    """Counts and times requests when they are answered, in a registry of its own."""
 
-    def __init__(self, database: Database, threads: int) -> None:
-        """Make the registry. Raises ImportError where prometheus-client is not installed."""
+    def __init__(self, database: Database, threads: int, in_progress: Collection[object]) -> None:
+        """Make the registry, as `create` does. Raises ImportError where prometheus-client is not installed."""
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         self.registry: prometheus_client.CollectorRegistry = CollectorRegistry()
@@ -38,7 +39,8 @@ class Metrics:
         self._errors = Counter(
             "build_admin_database_errors", "Requests that the database could not serve.", registry=made
         )
-        self._busy = Gauge("build_admin_requests_in_progress", "Requests that are being worked on.", registry=made)
+        busy = Gauge("build_admin_requests_in_progress", "Requests that are being worked on.", registry=made)
+        busy.set_function(lambda: len(in_progress))
         Gauge("build_admin_threads", "Requests that can be worked on at once.", registry=made).set(threads)
         # To look a child up by its labels costs more than to count.
         self._of_request = lru_cache(4096)(lambda *of: (self._requests.labels(*of), self._seconds.labels(of[0])))
@@ -47,14 +49,8 @@ class Metrics:
         )
         connections.set_function(lambda: len(database.connections))
 
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Count it as in progress, unless it is worked off once more."""
-        if "build_admin.again" not in req.env:
-            self._busy.inc()
-
     def answered(self, req: falcon.Request, status: int, seconds: float) -> None:
         """Count the request, and what came of it."""
-        self._busy.dec()
         route = req.uri_template or "none"
         method = req.method if req.method in _METHODS else "other"
         requests, histogram = self._of_request(route, method, str(status))
@@ -77,9 +73,16 @@ def _result(req: falcon.Request, status: int) -> str:
     return "created" if overwritten.created else "changed"
 
 
-def create(database: Database, threads: int) -> Metrics | None:
-    """Return the metrics of an application, or None where prometheus-client is not installed."""
+def create(database: Database, threads: int, in_progress: Collection[object]) -> Metrics | None:
+    """Return the metrics of an application, or None where prometheus-client is not installed.
+
+    Args:
+        database: whose connections are counted.
+        threads: how many requests can be worked on at once.
+        in_progress: the requests that are being worked on, at any time.
+
+    """
     try:
-        return Metrics(database, threads)
+        return Metrics(database, threads, in_progress)
     except ImportError:
         return None

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import falcon.testing
 import peewee
+import psycopg
 import pytest
 from service import BUILD, KEY, build, token
 
@@ -171,6 +173,15 @@ def test_an_update_that_changes_nothing_leaves_no_revision(picky: Store) -> None
     assert builds.overwrite(build(id=1, title="good"), ME).revision == 2
 
 
+def await_a_waiting_one(url: str) -> None:
+    """Wait until somebody waits for another's lock in the PostgreSQL database at `url`."""
+    query = b"SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    deadline = time.monotonic() + 20
+    with psycopg.connect(url, autocommit=True) as connection:
+        while not connection.execute(query).fetchone():
+            assert time.monotonic() < deadline, "nobody waits"
+
+
 def test_who_waits_for_a_row_keeps_none_himself(new_database: Any, data: Path) -> None:
     """Two that each wait for the other's build would wait until PostgreSQL ends one of them."""
     url = new_database()
@@ -187,6 +198,7 @@ def test_who_waits_for_a_row_keeps_none_himself(new_database: Any, data: Path) -
     with ThreadPoolExecutor(1) as pool:
         pool.submit(overwrite, two, 2, "two").result()
         waiting = pool.submit(overwrite, two, 1, "two")
+        await_a_waiting_one(url)
         # As soon as the second waits for the first, its own overwrite is there to be seen, and its lock to be had.
         assert overwrite(one, 2, "one").revision == 3
         one.database.settle()
