@@ -1,6 +1,5 @@
 """Transfer: builds into the store and out of it, one JSON object a line, with their revisions or without."""
 
-import json
 import os
 import sys
 import uuid
@@ -10,6 +9,7 @@ from typing import Any, BinaryIO, TextIO
 
 from marshmallow import ValidationError
 
+from models.build import compact
 from models.builds import Author
 from models.bulk import Bulk, FaultsFound, Imported
 from models.errors import StoredBuildUnreadable, Unstorable
@@ -155,4 +155,4 @@ def _export(store: Store, stream: BinaryIO, revisions: bool) -> tuple[int, int]:
 
 
 def _line(item: dict[str, Any]) -> bytes:
-    return json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode("utf-8") + b"\n"
+    return compact(item).encode("utf-8") + b"\n"

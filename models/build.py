@@ -118,7 +118,7 @@ def to_row(build: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     if "fork" in row:
         row["fork"] = bool(row["fork"])
     if "deploy_payload" in row:
-        row["deploy_payload"] = json.dumps(row["deploy_payload"], ensure_ascii=False, separators=(",", ":"))
+        row["deploy_payload"] = compact(row["deploy_payload"])
     return row
 
 
@@ -133,6 +133,9 @@ def _payload(build: Mapping[str, Any]) -> dict[str, str]:
         raise StoredBuildUnreadable(build["id"], "deploy_payload is not a JSON object")
     return payload or {}
 
+
+#: Returns the JSON text, without a space too many, of what is stored or exported.
+compact = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 # The reference page has one field a line and no indentation, and so has every build that is answered.
 _canonical = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",\n", ": ")).encode

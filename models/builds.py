@@ -1,6 +1,5 @@
 """Builds: the stored builds, and the one transaction in which a build is overwritten and a revision of it left."""
 
-import json
 import time
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +9,7 @@ from typing import Any
 import peewee
 from peewee import Value
 
-from models.build import Build, canonical, changes, etag, from_row, left_out, normal, to_row
+from models.build import Build, canonical, changes, compact, etag, from_row, left_out, normal, to_row
 from models.database import Database
 from models.errors import BuildNotFound, FieldsLeftOut, MustWait, NumberTaken, Unstorable
 from models.postgresql import PostgresqlDatabase
@@ -173,7 +172,7 @@ class Builds:
             "at": int(time.time()),
             "by": author.subject,
             "request_id": author.request_id,
-            "changes": json.dumps(overwritten.changes, ensure_ascii=False, separators=(",", ":")),
+            "changes": compact(overwritten.changes),
             "before": before.decode("utf-8") if before else None,
         }
         number = (

@@ -1,6 +1,5 @@
 """Bulk: an import into a database, every line as PUT would do it, but all of them or none."""
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 import peewee
 from peewee import NodeList, Value, fn
 
-from models.build import DOCUMENTED, NEWER, Build, canonical, changes, from_row, left_out, normal, to_row
+from models.build import DOCUMENTED, NEWER, Build, canonical, changes, compact, from_row, left_out, normal, to_row
 from models.builds import Author
 from models.database import Database
 from models.errors import NumberTaken, Unstorable
@@ -225,6 +224,6 @@ def _revision_row(revision: Mapping[str, Any]) -> dict[str, Any]:
     before = revision["before"]
     return {
         **revision,
-        "changes": json.dumps(revision["changes"], ensure_ascii=False, separators=(",", ":")),
+        "changes": compact(revision["changes"]),
         "before": None if before is None else canonical(before).decode("utf-8"),
     }
