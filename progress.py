@@ -1,16 +1,19 @@
-"""Progress: how far something long has come, on stderr."""
+"""Progress: how far something long has come, on stderr, and what is to be told meanwhile."""
 
 import sys
 import time
 from types import TracebackType
 
-_WIDTH = 30
+#: Characters of a bar, and of the line that it is in, at the most.
+_BAR = 30
+_LINE = 60
 
 
 class Progress:
     """A bar that is redrawn on a terminal; elsewhere a line every ten seconds, so that a log stays short.
 
-    Used in a `with`, which leaves no bar behind.
+    Used in a `with`, which leaves no bar behind. It moves the cursor by nothing but a carriage return, for Windows'
+    consoles show other control sequences as they are.
     """
 
     def __init__(self, what: str) -> None:
@@ -32,8 +35,8 @@ class Progress:
         share = min(done / total, 1.0) if total else 0.0
         far = f"{share:.0%}" if total else f"{done:,}"
         if self._terminal:
-            bar = f"[{'#' * int(share * _WIDTH):{_WIDTH}}] " if total else ""
-            print(f"\r{self._what} {bar}{far}\x1b[K", end="", file=sys.stderr, flush=True)
+            bar = f"[{'#' * int(share * _BAR):{_BAR}}] " if total else ""
+            self._draw(f"{self._what} {bar}{far}")
         else:
             print(f"{self._what}: {far}", file=sys.stderr, flush=True)
 
@@ -41,4 +44,12 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._terminal:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._draw("")
+
+    def _draw(self, text: str) -> None:
+        print(f"{text:{_LINE}}\r", end="", file=sys.stderr, flush=True)
+
+
+def tell(line: str) -> None:
+    """Print a line on stderr, in the place of a bar that may be there."""
+    print(f"{line:{_LINE}}" if sys.stderr.isatty() else line, file=sys.stderr)

@@ -17,14 +17,11 @@ from models.snapshot import snapshot
 from models.staging import Staging
 from models.store import Store, in_words
 from new_file import new_file
-from progress import Progress
+from progress import Progress, tell
 from schemas import document
 from schemas.build import BuildSchema
 from schemas.records import MAX_RECORD, Records
 from schemas.revision import RevisionSchema
-
-#: Faults that are printed, at the most.
-_MOST_FAULTS = 100
 
 #: What stands for stdin or stdout where a file is named.
 STANDARD = Path("-")
@@ -37,7 +34,7 @@ class TransferError(Exception):
 def import_builds(store: Store, file: Path, overwrite: bool) -> Imported:
     """Import the builds in `file`, an array or one a line, into `store`: all of them or none.
 
-    Every fault is printed on stderr, up to a hundred of them. Raises TransferError and StoreError.
+    Every fault is printed on stderr. Raises TransferError and StoreError.
     """
     try:
         with _binary(sys.stdin) if file == STANDARD else file.open("rb") as stream, closing(Staging()) as staging:
@@ -76,9 +73,8 @@ class _Import:
                     progress=lambda done: progress(done, read),
                 ).store(self._staging)
         except FaultsFound:
-            hidden = f"; {_MOST_FAULTS} are shown" if self._faults > _MOST_FAULTS else ""
             faults = "1 fault" if self._faults == 1 else f"{self._faults} faults"
-            raise TransferError(f"{faults}{hidden}; nothing was imported.") from None
+            raise TransferError(f"{faults}; nothing was imported.") from None
         except (Unstorable, StoredBuildUnreadable) as error:
             raise TransferError(f"{error} Nothing was imported.") from error
 
@@ -118,8 +114,7 @@ class _Import:
 
     def _fault(self, position: int, words: str) -> None:
         self._faults += 1
-        if self._faults <= _MOST_FAULTS:
-            print(f"{self._records.noun} {position}: {words}", file=sys.stderr)
+        tell(f"{self._records.noun} {position}: {words}")
 
 
 def export_builds(store: Store, file: Path, revisions: bool) -> tuple[int, int]:

@@ -136,6 +136,36 @@ def test_ctrl_c_while_an_import_stores_stores_nothing(kind: str, lines: Path, da
     assert run("import", str(lines), **settings).stdout.startswith("imported 8000 builds (8000 created")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals to see the progress on")
+def test_faults_take_the_place_of_the_bar(lines: Path, data: Path, tmp_path: Path) -> None:
+    bad = build(id=9000, status="stuck")
+    file = tmp_path / "faulty"
+    file.write_bytes(lines.read_bytes() + json.dumps(bad).encode() + b"\n")
+    terminal, end = os.openpty()
+    with started("import", file, stderr=end, DATA=data) as process, os.fdopen(terminal, "rb", buffering=0) as seen:
+        os.close(end)
+        said = b""
+        with contextlib.suppress(OSError):  # how a terminal says that its other end is closed
+            while more := seen.read(4096):
+                said += more
+        assert process.wait(30) == 1
+    assert b"reading [#" in said
+    first, second = shown(said.decode())
+    assert first.startswith("line 8001: status: must be one of ")
+    assert second == "build-admin: 1 fault; nothing was imported."
+
+
+def shown(text: str) -> list[str]:
+    """Return the lines that a terminal shows, on which a carriage return leads back to the first column."""
+    lines = []
+    for line in text.replace("\r\n", "\n").removesuffix("\n").split("\n"):
+        screen = ""
+        for part in line.split("\r"):
+            screen = part + screen[len(part) :]
+        lines.append(screen.rstrip())
+    return lines
+
+
 class Writer(threading.Thread):
     """A client that overwrites one build until it is told to stop, and remembers every status that it got."""
 

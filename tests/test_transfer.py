@@ -101,6 +101,14 @@ def test_an_array_is_read_like_lines(data: Path, tmp_path: Path, text: str) -> N
     assert exported({"DATA": data}) == builds
 
 
+def test_every_bad_line_is_told(data: Path, tmp_path: Path) -> None:
+    lines = [build(id=number, status="stuck" if number % 2 else "error") for number in range(1, 1001)]
+    done = run("import", write(tmp_path / "file", *lines), DATA=data)
+    *faults, end = done.stderr.splitlines()
+    assert [fault.partition(":")[0] for fault in faults] == [f"line {number}" for number in range(1, 1001, 2)]
+    assert end == "build-admin: 500 faults; nothing was imported."
+
+
 @pytest.mark.parametrize("text", ["[", "[%s", "[%s,]", "[,%s]", "[%s}", "[%s] 1", '["', "[%s %s]", "[[%s]]", "[NaN]"])
 def test_an_array_that_is_none_is_refused(data: Path, tmp_path: Path, text: str) -> None:
     text = text.replace("%s", json.dumps(build(id=1)))
