@@ -6,12 +6,16 @@ Each knob is a field of `Settings`; the comment above it is its documentation, a
 import ipaddress
 import os
 import re
+import select
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 PREFIX = "BUILD_ADMIN_"
+
+#: What can be waited for at once. Windows has no poll, and its select takes 512 sockets, of which a few are others.
+_MOST_CONNECTIONS = 10_000 if hasattr(select, "poll") else 500
 
 
 class SettingsError(Exception):
@@ -132,7 +136,7 @@ def _parsers() -> "dict[str, _Parser]":
         PREFIX + "LOG_FORMAT": one_of("log_format", "text", "json"),
         PREFIX + "LOG_LEVEL": one_of("log_level", "DEBUG", "INFO", "WARNING", "ERROR"),
         PREFIX + "GRACE": whole("grace", 0, 3600),
-        PREFIX + "CONNECTIONS": whole("connections", 1, 10_000),
+        PREFIX + "CONNECTIONS": whole("connections", 1, _MOST_CONNECTIONS),
         PREFIX + "IDLE_TIMEOUT": whole("idle_timeout", 1, 86_400),
         PREFIX + "REQUEST_TIMEOUT": whole("request_timeout", 1, 3600),
         PREFIX + "MAX_HEADER": whole("max_header", 4096, 1024 * 1024),
