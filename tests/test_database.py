@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,20 @@ def test_overwrites_that_share_a_commit_are_seen_after_it(stores: tuple[Store, S
     assert [others.find(number)["title"] for number in (1, 2)] == ["new"] * 2
     commit.settle()
     assert builds.database.uncommitted is None
+
+
+def test_overwrites_of_one_build_that_share_a_commit_follow_each_other(stores: tuple[Store, Store]) -> None:
+    builds, others = (Builds(store.database, store.columns) for store in stores)
+    builds.overwrite(build(id=1, title="0"), ME, create=True)
+    works = [partial(builds.overwrite, build(id=1, title=title), ME) for title in ("1", "2", "3")]
+    outcomes, commits = zip(*[share(builds.database, work) for work in works], strict=True)
+    (commit,) = set(commits)
+    assert commit is not None
+    commit.settle()
+    assert [outcome.revision for outcome in outcomes] == [2, 3, 4]
+    history = Revisions(others.database, others)
+    assert [history.find(1, number)["before"]["title"] for number in (2, 3, 4)] == ["0", "1", "2"]
+    assert others.find(1)["title"] == "3"
 
 
 def test_a_read_is_of_what_is_committed(stores: tuple[Store, Store]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import BUILD, Service, build, running
+from service import BUILD, Service, build, run, running
 
 from models.store import FILE
 
@@ -211,9 +211,15 @@ class Client(threading.Thread):
         return connection
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("stop", range(STOPS))
-def test_a_stop_under_load_answers_what_it_accepted(data: Path, stop: int) -> None:
-    with running(DATA=data) as service:
+def test_a_stop_under_load_answers_what_it_accepted(
+    data: Path, request: pytest.FixtureRequest, kind: str, stop: int
+) -> None:
+    settings: dict[str, Any] = {"DATA": data}
+    if kind == "postgresql":
+        settings["DATABASE_URL"] = request.getfixturevalue("new_database")()
+    with running(**settings) as service:
         clients = [Client(service, number, keep_alive=number % 2 == 0) for number in range(1, 9)]
         for client in clients:
             service.create(id=client.build_id, finished=0)
@@ -225,8 +231,8 @@ def test_a_stop_under_load_answers_what_it_accepted(data: Path, stop: int) -> No
         assert service.process.wait(15) == 0
         for client in clients:
             client.join(30)
-    with contextlib.closing(sqlite3.connect(data / FILE)) as database:
-        stored = dict(database.execute("SELECT id, coalesce(finished, 0) FROM builds"))
+    lines = run("export", **settings).stdout.splitlines()
+    stored = {found["id"]: found["finished"] for found in map(json.loads, lines)}
     assert [client.broken for client in clients] == [[]] * 8
     assert stored == {client.build_id: client.acknowledged for client in clients}
 
