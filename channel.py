@@ -85,6 +85,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         finally:
             if request.task is not None:
                 request.task.close()
+                request.task = None
 
     def is_last(self, request: Any) -> bool:
         """Whether no other request has begun to arrive behind this one."""

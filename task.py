@@ -92,9 +92,10 @@ class AppTask(WSGITask):  # type: ignore[misc]
         self.channel.write_soon(header + body if self.has_body else header)
 
     def close(self) -> None:
-        """Let go of the answer, written or not."""
+        """Let go of the answer, written or not, and of what it knows this task by."""
         if hasattr(self._answer, "close"):
             self._answer.close()
+        self._answer = None
 
     def build_response_header(self) -> bytes:
         """Return the status line and headers."""
