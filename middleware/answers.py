@@ -100,7 +100,7 @@ class Answer:
         finally:
             self._app.in_progress.discard(self)
         seconds = time.perf_counter() - self._began
-        # The two know each other, and only the collector would find that nobody else knows them any more.
+        # It and the environment know each other; only the collector would find that nobody else knows them any more.
         request = self._env.pop("build_admin.request")
         for observer in self._app.observers:
             observer.answered(request, int(self.status[:3]), seconds)

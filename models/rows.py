@@ -34,6 +34,14 @@ def _parameter(name: str) -> Value:
 _THIS_BUILD = Build.id == _parameter("id")
 
 
+def _first(row: tuple[int, ...] | None) -> int:
+    if row is None:
+        raise peewee.IntegrityError(
+            "an UPDATE has changed no row; a trigger or a policy of the table keeps it from that"
+        )
+    return row[0]
+
+
 class SqliteRows:
     """The rows in SQLite, where who writes has locked the whole database."""
 
@@ -123,12 +131,13 @@ class PostgresqlRows:
     def update(self, values: Mapping[str, Any], revision: Mapping[str, Any], wait: bool) -> Number:
         """Write the columns `values` of the row of `revision["build_id"]`, and the revision; return as `insert`.
 
-        Unless it may `wait`, what is wrong with that shows with a later statement, or with the commit.
+        Unless it may `wait`, what is wrong with that shows with a later statement, or with the commit. Raises
+        peewee.IntegrityError where the table keeps its row as it is.
         """
 
         def execute() -> Number:
             row = self._update(frozenset(values)).first({**values, **revision})
-            return lambda: int(row()[0])
+            return lambda: _first(row())
 
         if not wait:
             return self._database.run_ahead(execute)

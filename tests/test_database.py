@@ -150,7 +150,7 @@ def picky(new_database: Any, data: Path) -> Store:
 
 
 @pytest.mark.parametrize("bad", [0, 1, 2])
-@pytest.mark.parametrize(("title", "expected"), [("too long", 400), ("against a rule", 503)])
+@pytest.mark.parametrize(("title", "expected"), [("too long", 400), ("against a rule", 503), ("not wanted", 503)])
 def test_who_shares_a_commit_with_what_cannot_be_stored_is_stored(
     picky: Store, data: Path, bad: int, title: str, expected: int
 ) -> None:
@@ -182,7 +182,7 @@ def test_who_shares_a_commit_with_what_cannot_be_stored_is_stored(
 
 def test_an_update_that_changes_nothing_leaves_no_revision(picky: Store) -> None:
     builds = Builds(picky.database, picky.columns)
-    with pytest.raises(TypeError):
+    with pytest.raises(peewee.IntegrityError, match="no row"):
         builds.overwrite(build(id=1, title="not wanted"), ME)
     assert Revisions(picky.database, builds).page(1, 1, 10).total == 1
     assert builds.overwrite(build(id=1, title="good"), ME).revision == 2
