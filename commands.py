@@ -3,6 +3,7 @@
 import os
 import sys
 from argparse import Namespace
+from contextlib import closing
 
 import server
 import tokens
@@ -19,15 +20,15 @@ from settings import Settings
 
 def serve(settings: Settings, options: Namespace) -> None:
     """Answer requests until a signal. Raises StoreError, ServerError and SettingsError."""
-    store = open_store(settings.data, settings.database_url)
-    app = create_app(settings, store)
+    with closing(open_store(settings.data, settings.database_url)) as store:
+        app = create_app(settings, store)
 
-    def announce(url: str) -> None:
-        print(f"Build Admin {__version__} serves {url}", flush=True)
-        if options.sample:
-            print(_sample(settings, store, url), flush=True)
+        def announce(url: str) -> None:
+            print(f"Build Admin {__version__} serves {url}", flush=True)
+            if options.sample:
+                print(_sample(settings, store, url), flush=True)
 
-    server.serve(app, settings, announce)
+        server.serve(app, settings, announce, store.close)
 
 
 def _sample(settings: Settings, store: Store, url: str) -> str:
@@ -81,8 +82,8 @@ def _key_source(settings: Settings) -> str:
 
 def import_builds(settings: Settings, options: Namespace) -> None:
     """Import `options.file`. Raises StoreError and TransferError; then nothing was stored."""
-    store = open_store(settings.data, settings.database_url)
-    done = transfer.import_builds(store, options.file, options.overwrite)
+    with closing(open_store(settings.data, settings.database_url)) as store:
+        done = transfer.import_builds(store, options.file, options.overwrite)
     print(
         f"imported {done.builds} builds ({done.created} created, {done.overwritten} overwritten, "
         f"{done.unchanged} unchanged) and {done.revisions} revisions"
@@ -92,8 +93,8 @@ def import_builds(settings: Settings, options: Namespace) -> None:
 def export_builds(settings: Settings, options: Namespace) -> None:
     """Export to `options.file`. Raises StoreError, TransferError, NewFileError and BrokenPipeError."""
     require_file(settings.data, settings.database_url)
-    store = open_store(settings.data, settings.database_url)
-    builds, revisions = transfer.export_builds(store, options.file, options.revisions)
+    with closing(open_store(settings.data, settings.database_url)) as store:
+        builds, revisions = transfer.export_builds(store, options.file, options.revisions)
     print(f"exported {builds} builds and {revisions} revisions", file=sys.stderr)
 
 

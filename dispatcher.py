@@ -1,6 +1,7 @@
 """Dispatcher: the threads that requests are worked on in, one at a time as long as that is fast."""
 
 import threading
+from collections.abc import Callable
 
 from waitress.task import ThreadedTaskDispatcher
 
@@ -23,9 +24,10 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
     its connection to the database has read is still true, unless another has written since.
     """
 
-    def __init__(self, threads: int) -> None:
-        """Start `threads` threads."""
+    def __init__(self, threads: int, leave: Callable[[], object]) -> None:
+        """Start `threads` threads, each of which calls `leave` before it ends."""
         super().__init__()
+        self._leave = leave
         self._idle = threading.Condition(self.lock)
         self._resting: list[threading.Condition] = []
         self.set_thread_count(threads)
@@ -50,7 +52,7 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
 
     def handler_thread(self, thread_no: int) -> None:
         """Answer what is queued, until `shutdown`."""
-        while self._wait(thread_no):
+        while self._wait():
             begun: list[Channel] = []
             while (task := self._next()) is not None:
                 if task.begin():
@@ -61,6 +63,12 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
                     begun = []
                     self._answer([task])
             self._answer(begun)
+        try:
+            self._leave()
+        finally:
+            with self.lock:
+                self.threads.discard(thread_no)
+                self.thread_exit_cv.notify()
 
     def _answer(self, tasks: list[Channel]) -> None:
         with logs.together():
@@ -83,7 +91,7 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
         for _ in range(min(count, len(self._resting))):
             self._resting.pop().notify()
 
-    def _wait(self, thread_no: int) -> bool:
+    def _wait(self) -> bool:
         call = threading.Condition(self.lock)
         with self.lock:
             while not self.queue and self.stop_count == 0:
@@ -95,7 +103,5 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
             if self.stop_count > 0:
                 self.active_count -= 1
                 self.stop_count -= 1
-                self.threads.discard(thread_no)
-                self.thread_exit_cv.notify()
                 return False
         return True

@@ -39,13 +39,13 @@ class Server(waitress.server.TcpWSGIServer):  # type: ignore[misc]
     channel_class = Channel
     stopping = False
 
-    def __init__(self, app: Any, settings: Settings) -> None:
+    def __init__(self, app: Any, settings: Settings, leave: Callable[[], object]) -> None:
         self._settings = settings
         adj = adjustments(settings)
         # IPv4 first, where a name has both: that is where a client looks that was given a number.
         places = sorted(adj.listen, key=lambda place: place[0] != socket.AF_INET)
         self._polling = False
-        dispatcher = Dispatcher(adj.threads)
+        dispatcher = Dispatcher(adj.threads, leave)
         super().__init__(app, adj=adj, sockinfo=places[0], dispatcher=dispatcher)
 
     @property
@@ -115,20 +115,21 @@ class Server(waitress.server.TcpWSGIServer):  # type: ignore[misc]
         self._poll(timeout=0)
 
 
-def serve(app: Any, settings: Settings, announce: Callable[[str], None]) -> None:
+def serve(app: Any, settings: Settings, announce: Callable[[str], None], leave: Callable[[], object]) -> None:
     """Serve `app` until SIGTERM or Ctrl-C (on Windows Ctrl-Break too), finish what was accepted, and return.
 
     Args:
         app: the WSGI application.
         settings: the address, the limits and the grace period.
         announce: called with the URL once the server listens.
+        leave: called by each thread that has worked on requests when there are no more.
 
     Raises:
         ServerError: the address cannot be listened on.
 
     """
     try:
-        server = Server(app, settings)
+        server = Server(app, settings, leave)
     except OSError as error:
         raise ServerError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from None
     for name in ("SIGTERM", "SIGINT", "SIGBREAK"):

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,10 @@ class Store:
     columns: Columns
     name: str
 
+    def close(self) -> None:
+        """Close this thread's connection. SQLite's file is whole by itself when the last one of all is closed."""
+        self.database.close()
+
 
 def open_store(data: Path, url: str = "") -> Store:
     """Open the database at `url`, or the SQLite file in the folder `data` if `url` is empty; make what is missing.
@@ -55,7 +59,7 @@ def describe(data: Path, url: str = "") -> str:
     if not url and not (data / FILE).exists():
         return f"{name}: not there yet; it will be made at the first start"
     database = _postgresql(url) if url else SqliteDatabase(data / FILE)
-    with in_words(name):
+    with in_words(name), closing(database):
         missing = absent(database)
         tables = f"tables {', '.join(missing)} will be made at the first start" if missing else "its tables are there"
         found = f"{name}: reachable, {tables}"

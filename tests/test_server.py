@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +292,28 @@ def test_a_stop_answers_who_waits_for_a_thread_and_who_is_still_sending(data: Pa
         lock.execute("ROLLBACK")
         assert [received(connection)[0] for connection in waiting] == [200] * 3
         assert service.process.wait(10) == 0
+
+
+@NOT_ON_WINDOWS
+def test_a_stop_leaves_the_whole_store_in_its_file(data: Path) -> None:
+    with running(DATA=data) as service:
+        service.create(id=1)
+        with (
+            contextlib.closing(sqlite3.connect(data / FILE, isolation_level=None)) as lock,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            lock.execute("BEGIN IMMEDIATE")
+            waiting = pool.submit(service.put, build(id=1, title="late"))
+            # With one thread at that, it is another that answers, on a connection of its own.
+            assert service.find(1) == build(id=1)
+            lock.execute("ROLLBACK")
+            assert waiting.result().status == 200
+        assert service.process
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(10) == 0
+    assert [file.name for file in data.iterdir()] == [FILE]
+    with contextlib.closing(sqlite3.connect(data / FILE)) as database:
+        assert database.execute("SELECT title FROM builds").fetchall() == [("late",)]
 
 
 @NOT_ON_WINDOWS

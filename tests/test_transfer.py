@@ -101,6 +101,12 @@ def test_an_array_is_read_like_lines(data: Path, tmp_path: Path, text: str) -> N
     assert exported({"DATA": data}) == builds
 
 
+def test_a_command_leaves_the_whole_store_in_its_file(data: Path, tmp_path: Path) -> None:
+    for arguments in (["import", write(tmp_path / "file", build(id=1))], ["export"], ["check"]):
+        assert run(*arguments, DATA=data).returncode == 0
+        assert [file.name for file in data.iterdir()] == ["builds.sqlite3"]
+
+
 def test_every_bad_line_is_told(data: Path, tmp_path: Path) -> None:
     lines = [build(id=number, status="stuck" if number % 2 else "error") for number in range(1, 1001)]
     done = run("import", write(tmp_path / "file", *lines), DATA=data)
