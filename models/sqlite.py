@@ -12,6 +12,12 @@ from models.database import LOCK_TIMEOUT, Database
 
 T = TypeVar("T")
 
+#: Bytes of a large store. The pages of its log belong far apart, and a checkpoint writes them one by one.
+LARGE = 64 * 1024 * 1024
+
+#: Pages of the log at which a large store's are written, in place of SQLite's 1000, so that nobody waits for so many.
+CHECKPOINT = 250
+
 
 class SqliteDatabase(Database, peewee.SqliteDatabase):
     """One SQLite file: write-ahead log, every commit synced to disk before it is answered."""
@@ -82,4 +88,7 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
 
     def _initialize_connection(self, conn: Any) -> None:
         super()._initialize_connection(conn)
-        self._inode.value = os.stat(self._file).st_ino  # noqa: PTH116
+        file = os.stat(self._file)  # noqa: PTH116
+        self._inode.value = file.st_ino
+        if file.st_size > LARGE:
+            conn.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")

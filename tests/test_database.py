@@ -20,7 +20,7 @@ from models.builds import Author, Builds, Overwritten
 from models.database import Database, SharedCommit
 from models.errors import BuildNotFound
 from models.revisions import Revisions
-from models.sqlite import SqliteDatabase
+from models.sqlite import LARGE, SqliteDatabase
 from models.store import FILE, Store, open_store
 from settings import Settings
 
@@ -241,6 +241,16 @@ def test_a_database_that_somebody_holds_is_waited_for_once_by_all(builds: Builds
     other.close()
     assert all(isinstance(outcome, peewee.OperationalError) for outcome in outcomes)
     assert builds.overwrite(build(id=1), ME, create=True).created
+
+
+@pytest.mark.parametrize(("extra", "pages"), [(0, 1000), (LARGE, 250)])
+def test_a_large_store_is_checkpointed_in_smaller_steps(data: Path, extra: int, pages: int) -> None:
+    store = open_store(data)
+    store.database.execute_sql("CREATE TABLE filler AS SELECT zeroblob(?)", (extra,))
+    store.close()
+    reopened = open_store(data).database
+    assert reopened.execute_sql("PRAGMA wal_autocheckpoint").fetchone() == (pages,)
+    reopened.close()
 
 
 def test_a_database_file_that_is_removed_is_not_written_to(builds: Builds, data: Path) -> None:
