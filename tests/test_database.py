@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,8 +10,8 @@ from typing import Any
 
 import falcon.testing
 import peewee
-import psycopg
 import pytest
+from postgresql import await_a_waiting_one
 from service import BUILD, KEY, build, token
 
 from app import create_app
@@ -186,15 +185,6 @@ def test_an_update_that_changes_nothing_leaves_no_revision(picky: Store) -> None
         builds.overwrite(build(id=1, title="not wanted"), ME)
     assert Revisions(picky.database, builds).page(1, 1, 10).total == 1
     assert builds.overwrite(build(id=1, title="good"), ME).revision == 2
-
-
-def await_a_waiting_one(url: str) -> None:
-    """Wait until somebody waits for another's lock in the PostgreSQL database at `url`."""
-    query = b"SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    deadline = time.monotonic() + 20
-    with psycopg.connect(url, autocommit=True) as connection:
-        while not connection.execute(query).fetchone():
-            assert time.monotonic() < deadline, "nobody waits"
 
 
 def test_who_waits_for_a_row_keeps_none_himself(new_database: Any, data: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import peewee
 import psycopg
 import pytest
-from postgresql import postgresql
+from postgresql import await_a_waiting_one, postgresql
 from service import BUILDS, Answer, Service, build, run, running
 
 from models.connection import Connection
@@ -82,11 +82,7 @@ def test_a_connection_that_is_ended_in_a_transaction_is_503_and_writes_nothing(
     with psycopg.connect(url) as holder, ThreadPoolExecutor(1) as pool:
         holder.execute("SELECT * FROM builds WHERE id = %s FOR UPDATE", (new_id,))
         answer = pool.submit(postgres.put, build(id=new_id, title="new"))
-        waiting = (
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        while administrator.execute(waiting).fetchone() == (0,):
-            pass
+        await_a_waiting_one(url)
         end_connections(administrator)
         assert unavailable(answer.result())
     assert postgres.find(new_id)["title"] == build()["title"]
