@@ -19,6 +19,8 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
 
     #: What the application makes of the request, once it was called.
     task: AppTask | None = None
+    #: What the application has read for the request before it was called; `resources.read_ahead` says what.
+    found: Any = None
 
     def parse_header(self, header_plus: bytes) -> None:
         """Read the request line and the headers. Raises ParsingError for two lengths (RFC 9112, section 6.1)."""

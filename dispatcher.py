@@ -1,12 +1,12 @@
 """Dispatcher: the threads that requests are worked on in, one at a time as long as that is fast."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from waitress.task import ThreadedTaskDispatcher
 
 import logs
-from channel import Channel
+from channel import Channel, Parser
 
 #: Seconds for which the thread that reads from the sockets waits for those that answer.
 PATIENCE = 0.01
@@ -43,6 +43,12 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
                 self._call(1)
                 self._idle.wait(PATIENCE)
             return bool(self.queue)
+
+    def waiting(self) -> Iterator[Parser]:
+        """Go through the requests that no thread works on yet, in their order; not those that are no HTTP."""
+        for channel in self.queue.copy():
+            # Another thread may be done by now with what was queued a moment ago.
+            yield from (request for request in channel.requests[:1] if not request.error)
 
     def set_thread_count(self, count: int) -> None:
         """Start or stop threads until there are `count`."""

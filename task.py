@@ -8,6 +8,7 @@ from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error, build_http_date
 
 from middleware import request_id
+from resources.read_ahead import ARRIVED, WAITING
 
 _SENTENCES = {
     400: "The request is not HTTP as RFC 9112 has it.",
@@ -62,7 +63,7 @@ class AppTask(WSGITask):  # type: ignore[misc]
         """Call the application, and return whether its answer waits for something that others may share."""
         self.start()
         try:
-            self._answer = self.channel.server.application(self.get_environment(), self._start_response)
+            self._answer = self.channel.server.application(self._environment(), self._start_response)
         except Exception as error:  # waitress answers it when its turn comes
             self._error = error
         return getattr(self._answer, "waits", False)
@@ -104,6 +105,12 @@ class AppTask(WSGITask):  # type: ignore[misc]
             self.set_close_on_finish()
         header: bytes = super().build_response_header()
         return header
+
+    def _environment(self) -> dict[str, Any]:
+        environment: dict[str, Any] = self.get_environment()
+        environment[ARRIVED] = self.request
+        environment[WAITING] = self.channel.server.task_dispatcher.waiting
+        return environment
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         self.complete = True

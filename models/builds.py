@@ -1,9 +1,9 @@
 """Builds: the stored builds, and the one transaction in which a build is overwritten and a revision of it left."""
 
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import peewee
@@ -16,6 +16,12 @@ from models.postgresql import PostgresqlDatabase
 from models.rows import PostgresqlRows, SqliteRows
 from models.statement import Statement
 from models.tables import Columns
+
+#: How many builds are read in one statement at the most; there is a statement for each number of them.
+READ_AT_ONCE = 32
+
+#: Gives a build that was read; raises BuildNotFound, and StoredBuildUnreadable.
+Found = Callable[[], dict[str, Any]]
 
 #: Given the stored build's opaque tag, or None where there is no build, raises PreconditionFailed or does nothing.
 Precondition = Callable[[str | None], None]
@@ -64,8 +70,7 @@ class Builds:
     def __init__(self, database: Database, columns: Columns) -> None:
         self.database = database
         self._names = columns.names
-        fields = [Build._meta.fields[name] for name in columns.names]
-        self._find = Statement(database, Build.select(*fields).where(Build.id == Value("id", converter=False)))
+        self._find = lru_cache(READ_AT_ONCE)(self._compile_find)
         self._rows = (
             PostgresqlRows(database, columns.names)
             if isinstance(database, PostgresqlDatabase)
@@ -81,14 +86,19 @@ class Builds:
 
     def find(self, build_id: int) -> dict[str, Any]:
         """Return the build with this id. Raises BuildNotFound and peewee.DatabaseError."""
-        build = self.database.read(partial(self.stored, build_id))
-        if build is None:
-            raise BuildNotFound(build_id)
-        return build
+        return self.find_all({build_id})[build_id]()
+
+    def find_all(self, ids: Collection[int]) -> dict[int, Found]:
+        """Read at most READ_AT_ONCE builds in one statement; return, by id, what gives each as `find` does.
+
+        Raises peewee.DatabaseError.
+        """
+        rows = self.database.read(partial(self._select, ids))
+        return {build_id: partial(self._found, build_id, rows.get(build_id)) for build_id in ids}
 
     def stored(self, build_id: int) -> dict[str, Any] | None:
         """Return the build with this id, None if there is none, to work that the database is already running."""
-        return self._build(self._find.first({"id": build_id})())
+        return self._build(self._select([build_id]).get(build_id))
 
     def left_out(self, build_id: int, mentioned: Container[str]) -> list[str]:
         """Return the newer fields in which the stored build has a value and that are not among those `mentioned`."""
@@ -181,6 +191,21 @@ class Builds:
             else self._rows.insert(to_row(build, self._names), revision)
         )
         return replace(overwritten, number=number)
+
+    def _compile_find(self, count: int) -> Statement:
+        fields = [Build._meta.fields[name] for name in self._names]
+        ids = [Value(str(number), converter=False) for number in range(count)]
+        return Statement(self.database, Build.select(*fields).where(Build.id.in_(ids)))
+
+    def _select(self, ids: Collection[int]) -> dict[int, tuple[Any, ...]]:
+        values = {str(number): build_id for number, build_id in enumerate(ids)}
+        return {row[0]: row for row in self._find(len(ids)).all(values)}  # the first column is the id
+
+    def _found(self, build_id: int, row: tuple[Any, ...] | None) -> dict[str, Any]:
+        build = self._build(row)
+        if build is None:
+            raise BuildNotFound(build_id)
+        return build
 
     def _build(self, row: tuple[Any, ...] | None) -> dict[str, Any] | None:
         return from_row(dict(zip(self._names, row, strict=True))) if row else None

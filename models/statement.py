@@ -21,6 +21,12 @@ class Statement:
         """Execute the statement with `values`, by parameter name, and return the DB-API cursor."""
         return self._database.execute_sql(self._sql, [values[name] for name in self._names])
 
+    def all(self, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Execute the statement as `execute` does, and return its rows. Raises peewee.DatabaseError."""
+        cursor = self.execute(values)
+        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+            return cursor.fetchall()  # type: ignore[no-any-return]
+
     def first(self, values: Mapping[str, Any]) -> Callable[[], Any]:
         """Execute the statement as `execute` does, and return what gives its first row, None if it has none.
 

@@ -8,7 +8,7 @@ import falcon
 from models.build import canonical, etag
 from models.builds import Builds
 from models.listing import Filters, Listing
-from resources import paging
+from resources import paging, read_ahead
 from resources.identifier import identifier
 from resources.preconditions import Preconditions
 from resources.query import parameters, sent
@@ -55,7 +55,7 @@ class BuildsResource:
         """Answer with a build and its tag, or with 304 if the client has it already (RFC 9110, section 13.1.2)."""
         parameters(self._none, req)
         preconditions = Preconditions.of(req)
-        text = canonical(self._builds.find(identifier(build_id)))
+        text = canonical(read_ahead.find(self._builds, req.env, identifier(build_id)))
         tag = etag(text)
         preconditions.check_match(tag)
         resp.etag = tag

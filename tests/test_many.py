@@ -122,6 +122,31 @@ def test_builds_that_change_places_never_deadlock(processes: list[Service], new_
     assert len(set(numbers)) == 3
 
 
+def test_nobody_reads_what_was_overwritten_before_he_asked(processes: list[Service], new_id: int) -> None:
+    """Many read one build while it is overwritten; what they read is at least as new as what they knew of."""
+    processes[0].create(id=new_id, finished=1)
+    acknowledged = [1]
+
+    def read_or_overwrite(service: Service, number: int) -> bool:
+        headers = {"Authorization": f"Bearer {service.token}", "Content-Type": "application/json"}
+        stale = False
+        with contextlib.closing(http.client.HTTPConnection(service.host, service.port)) as kept:
+            for count in range(2, 200):
+                known = acknowledged[0]
+                if number == 0:
+                    body = json.dumps(build(id=new_id, finished=count))
+                    kept.request("PUT", "/api/v1/admin/build", body, headers)
+                else:
+                    kept.request("GET", f"{BUILDS}/{new_id}", headers=headers)
+                answer = json.loads(kept.getresponse().read())
+                if number == 0:
+                    acknowledged[0] = count
+                stale |= answer["finished"] < known
+        return stale
+
+    assert not any(together(processes, read_or_overwrite))
+
+
 def test_every_client_gets_its_turn(processes: list[Service], new_id: int) -> None:
     """The processes write without a pause; no request waits so long that it is refused."""
     for number in range(CLIENTS):
