@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import json
 import random
+import re
 import statistics
 import sys
 import time
@@ -32,10 +33,10 @@ def main(arguments: list[str]) -> None:
     sent = itertools.count(1)
 
     def put() -> bytes:
-        number = str(draw.randint(1, int(ids)))
-        # The message is never the same twice, so that every PUT changes its build.
-        body = text.replace("@id@", number).replace("@number@", number)
-        body = body.replace("@message@", f"overwrite {seed}-{next(sent)}")
+        number = draw.randint(1, int(ids))
+        body = re.sub(r"@(\d+)\+id@", lambda created: str(int(created[1]) + number), text)
+        # The message is never the same twice, so that every PUT changes its build, and only in that.
+        body = body.replace("@id@", str(number)).replace("@message@", f"overwrite {seed}-{next(sent)}")
         length = len(body.encode("utf-8"))
         start = f"PUT {parts.path} {head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
         return (start + body).encode("utf-8")

@@ -46,9 +46,10 @@ def token(subject: str = "octokitty", key: str = SIGNING_KEY) -> str:
 
 
 def template() -> str:
-    """Return the sample build as JSON, with places for what differs between requests."""
-    text = json.dumps(SAMPLE | {"id": "@id@", "number": "@number@", "message": "@message@"}, indent=0)
-    return text.replace('"@id@"', "@id@").replace('"@number@"', "@number@")
+    """Return the sample build as JSON, with places for what differs between builds, as `fill` has it, and requests."""
+    created = f"@{SAMPLE['created']}+id@"
+    text = json.dumps(SAMPLE | {"id": "@id@", "number": "@id@", "created": created, "message": "@message@"}, indent=0)
+    return text.replace('"@id@"', "@id@").replace(f'"{created}"', created)
 
 
 @dataclass

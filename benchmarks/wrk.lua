@@ -2,7 +2,7 @@
 -- Arguments: method, token, ids (builds 1 to this many), seed, template file (for PUT).
 
 local method, ids, seed, path
-local before_id, before_number, before_message, rest
+local before_id, before_number, before_created, created, before_message, rest
 local sent = 0
 
 function init(args)
@@ -15,8 +15,8 @@ function init(args)
     local file = assert(io.open(args[5], "rb"))
     local template = file:read("*a")
     file:close()
-    before_id, before_number, before_message, rest =
-      template:match("^(.*)@id@(.*)@number@(.*)@message@(.*)$")
+    before_id, before_number, before_created, created, before_message, rest =
+      template:match("^(.*)@id@(.*)@id@(.*)@(%d+)%+id@(.*)@message@(.*)$")
   end
 end
 
@@ -26,9 +26,9 @@ function request()
     return wrk.format("GET", path .. "/" .. id)
   end
   sent = sent + 1
-  -- The message is never the same twice, so that every PUT changes its build.
-  return wrk.format("PUT", nil, nil, before_id .. id .. before_number .. id .. before_message
-    .. "overwrite " .. seed .. "-" .. sent .. rest)
+  -- The message is never the same twice, so that every PUT changes its build, and only in that.
+  return wrk.format("PUT", nil, nil, before_id .. id .. before_number .. id .. before_created
+    .. string.format("%d", created + id) .. before_message .. "overwrite " .. seed .. "-" .. sent .. rest)
 end
 
 function done(summary, latency, requests)
