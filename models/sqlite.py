@@ -16,7 +16,7 @@ T = TypeVar("T")
 LARGE = 64 * 1024 * 1024
 
 #: Pages of the log at which a large store's are written, in place of SQLite's 1000, so that nobody waits for so many.
-CHECKPOINT = 250
+CHECKPOINT = 125
 
 
 class SqliteDatabase(Database, peewee.SqliteDatabase):

@@ -233,7 +233,7 @@ def test_a_database_that_somebody_holds_is_waited_for_once_by_all(builds: Builds
     assert builds.overwrite(build(id=1), ME, create=True).created
 
 
-@pytest.mark.parametrize(("extra", "pages"), [(0, 1000), (LARGE, 250)])
+@pytest.mark.parametrize(("extra", "pages"), [(0, 1000), (LARGE, 125)])
 def test_a_large_store_is_checkpointed_in_smaller_steps(data: Path, extra: int, pages: int) -> None:
     store = open_store(data)
     store.database.execute_sql("CREATE TABLE filler AS SELECT zeroblob(?)", (extra,))
