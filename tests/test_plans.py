@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from service import build
 
-from models.builds import Author, Builds
+from models.builds import READ_AT_ONCE, Author, Builds
 from models.bulk import Bulk
 from models.postgresql import PostgresqlDatabase
 from models.sqlite import SqliteDatabase
@@ -40,6 +40,7 @@ def statements(builds: Builds) -> dict[str, Statement]:
     """Return every statement that is compiled once, by name."""
     named = vars(builds) | vars(builds._rows)
     found = {name: value for name, value in named.items() if isinstance(value, Statement)}
+    found |= {"find": builds._find(1), "find_many": builds._find(READ_AT_ONCE)}
     return found | {"update": builds._rows._update(frozenset({"status", "finished"}))}
 
 
@@ -56,7 +57,7 @@ def plan(builds: Builds, statement: Statement) -> str:
 
 def test_every_statement_uses_an_index(builds: Builds) -> None:
     seen = {name: plan(builds, statement) for name, statement in statements(builds).items()}
-    assert {"_find", "_insert_revision", "_number_of", "update"} < set(seen)
+    assert {"find", "find_many", "_find", "_insert_revision", "_number_of", "update"} < set(seen)
     for name, text in seen.items():
         if name == "_insert" or (name == "_insert_revision" and isinstance(builds.database, SqliteDatabase)):
             continue
