@@ -139,10 +139,10 @@ class PostgresqlRows:
             row = self._update(frozenset(values)).first({**values, **revision})
             return lambda: _first(row())
 
-        if not wait:
-            return self._database.run_ahead(execute)
-        number = execute()()
-        return lambda: number
+        number = self._database.run_ahead(execute)
+        if wait:
+            number()
+        return number
 
     def _compile_update(self, names: frozenset[str]) -> Statement:
         revision = peewee.CTE("left_revision", self._revision)
