@@ -12,11 +12,12 @@ from models.database import LOCK_TIMEOUT, Database
 
 T = TypeVar("T")
 
-#: Bytes of a large store. The pages of its log belong far apart, and a checkpoint writes them one by one.
-LARGE = 64 * 1024 * 1024
+#: Pages of the log at which SQLite writes them to the file, in place of its own 1000. Whoever is about to be answered
+#: waits for that, and each page takes its time.
+CHECKPOINT = 350
 
-#: Pages of the log at which a large store's are written, in place of SQLite's 1000, so that nobody waits for so many.
-CHECKPOINT = 125
+#: Bytes of a large store, and the pages for one: its pages lie so far apart that none is written twice before that.
+LARGE, CHECKPOINT_OF_LARGE = 64 * 1024 * 1024, 125
 
 
 class SqliteDatabase(Database, peewee.SqliteDatabase):
@@ -32,7 +33,7 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
             path.resolve().as_uri() + "?mode=rw",
             uri=True,
             timeout=LOCK_TIMEOUT,
-            pragmas={"journal_mode": "wal", "synchronous": "full"},
+            pragmas={"journal_mode": "wal", "synchronous": "full", "wal_autocheckpoint": CHECKPOINT},
         )
 
     def read(self, work: Callable[[], T]) -> T:
@@ -91,4 +92,4 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
         file = os.stat(self._file)  # noqa: PTH116
         self._inode.value = file.st_ino
         if file.st_size > LARGE:
-            conn.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
+            conn.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_OF_LARGE}")

@@ -19,7 +19,7 @@ from models.builds import Author, Builds, Overwritten
 from models.database import Database, SharedCommit
 from models.errors import BuildNotFound
 from models.revisions import Revisions
-from models.sqlite import LARGE, SqliteDatabase
+from models.sqlite import CHECKPOINT, CHECKPOINT_OF_LARGE, LARGE, SqliteDatabase
 from models.store import FILE, Store, open_store
 from settings import Settings
 
@@ -233,7 +233,7 @@ def test_a_database_that_somebody_holds_is_waited_for_once_by_all(builds: Builds
     assert builds.overwrite(build(id=1), ME, create=True).created
 
 
-@pytest.mark.parametrize(("extra", "pages"), [(0, 1000), (LARGE, 125)])
+@pytest.mark.parametrize(("extra", "pages"), [(0, CHECKPOINT), (LARGE, CHECKPOINT_OF_LARGE)])
 def test_a_large_store_is_checkpointed_in_smaller_steps(data: Path, extra: int, pages: int) -> None:
     store = open_store(data)
     store.database.execute_sql("CREATE TABLE filler AS SELECT zeroblob(?)", (extra,))
