@@ -18,7 +18,7 @@ from typing import Any, TextIO
 #: Characters of a value that are logged, at the most.
 MAX_VALUE = 200
 
-_PLAIN = re.compile(r"[A-Za-z0-9._:/@+,*-]+")
+_PLAIN = re.compile(rf"[A-Za-z0-9._:/@+,*-]{{1,{MAX_VALUE}}}")
 
 
 def event(log: logging.Logger, level: int, name: str, **fields: Any) -> None:
@@ -122,7 +122,8 @@ def _where(error: BaseException) -> str:
 
 
 def _message(record: logging.LogRecord) -> str:
-    return json.dumps(record.getMessage()[:1000])[1:-1]
+    message = record.getMessage()
+    return message if _PLAIN.fullmatch(message) else json.dumps(message[:1000])[1:-1]
 
 
 def _short(value: Any) -> Any:
@@ -130,5 +131,5 @@ def _short(value: Any) -> Any:
 
 
 def _plain(value: Any) -> str:
-    text = str(_short(value))
-    return text if _PLAIN.fullmatch(text) else json.dumps(text)
+    text = str(value)
+    return text if _PLAIN.fullmatch(text) else json.dumps(_short(text))

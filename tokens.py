@@ -24,7 +24,7 @@ LEEWAY = 30
 #: Characters of a token, at the most; a Vela server's have about 300.
 MAX_TOKEN_LENGTH = 8192
 
-#: How many verified tokens are remembered, so that a client's next request costs no signature check.
+#: How many headers with a verified token are remembered, so that a client's next request costs no signature check.
 _REMEMBERED = 1024
 
 # What RFC 9110 (section 5.6.2) and RFC 6750 (section 2.1) allow: the scheme in any case, spaces, one token.
@@ -86,17 +86,17 @@ class Tokens:
         """Return the subject of the token in an Authorization header. Raises TokenRefused."""
         if not authorization:
             raise TokenRefused("missing", "Send an administrator's token: 'Authorization: Bearer <token>'.")
-        bearer = _BEARER.fullmatch(authorization)
-        if bearer is None or len(bearer[1]) > MAX_TOKEN_LENGTH:
-            raise TokenRefused("malformed", "The Authorization header must be 'Bearer <token>', with one token.")
-        claims = self._claims(bearer[1])
+        claims = self._claims(authorization)
         claims.check(time.time())
         return claims.subject
 
-    def _read(self, token: str) -> _Claims:
+    def _read(self, authorization: str) -> _Claims:
+        bearer = _BEARER.fullmatch(authorization)
+        if bearer is None or len(bearer[1]) > MAX_TOKEN_LENGTH:
+            raise TokenRefused("malformed", "The Authorization header must be 'Bearer <token>', with one token.")
         for key in self._accepted:
             with contextlib.suppress(jwt.InvalidSignatureError):
-                return _claims(_payload(token, key))
+                return _claims(_payload(bearer[1], key))
         raise TokenRefused("signature", "The token is not signed with this server's key.")
 
 

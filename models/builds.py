@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Container, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
@@ -173,24 +173,24 @@ class Builds:
         if self._rows.contended and not wait and _number(build) != _number(stored or {}):
             raise MustWait
         self._check_number(build, stored or {})
-        overwritten = Overwritten(build, stored is None, changes(stored or {}, build))
+        changed = changes(stored or {}, build)
         if dry_run:
-            return overwritten
+            return Overwritten(build, stored is None, changed)
         revision = {
             "build_id": build["id"],
             "revision": last_revision + 1,
             "at": int(time.time()),
             "by": author.subject,
             "request_id": author.request_id,
-            "changes": compact(overwritten.changes),
+            "changes": compact(changed),
             "before": before.decode("utf-8") if before else None,
         }
         number = (
-            self._rows.update(to_row(build, overwritten.changes), revision, wait)
+            self._rows.update(to_row(build, changed), revision, wait)
             if stored
             else self._rows.insert(to_row(build, self._names), revision)
         )
-        return replace(overwritten, number=number)
+        return Overwritten(build, stored is None, changed, number)
 
     def _compile_find(self, count: int) -> Statement:
         fields = [Build._meta.fields[name] for name in self._names]
