@@ -82,8 +82,9 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         self.connection().patience = None
         self.execute_sql("SET LOCAL statement_timeout = 0")
         self.execute_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
-        # A plan that is kept from when a table was small reads the whole of it when it has grown.
+        # Many rows at once are better planned anew each time, and with every kind of plan, than kept to an index.
         self.execute_sql("SET LOCAL plan_cache_mode = force_custom_plan")
+        self.execute_sql("SET LOCAL enable_seqscan = on")
 
     def begin(self, isolation_level: str | None = None) -> None:
         """Begin a transaction; only here is it known that a lost connection has lost nothing with it."""
@@ -139,9 +140,12 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
 
     def _begin_and_identify(self) -> None:
         with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
-            # In one round trip; the lock on a row would take a transaction id in any case.
-            cursor = self.cursor().execute("BEGIN; SELECT txid_current()", prepare=False)
-            cursor.nextset()
+            # In one round trip; the lock on a row would take a transaction id in any case. A plan that is kept from
+            # when there were few revisions would read all of them when there are many.
+            begin = "BEGIN; SET LOCAL enable_seqscan = off; SELECT txid_current()"
+            cursor = self.cursor().execute(begin, prepare=False)
+            while cursor.nextset():
+                pass
             (self._transaction.id,) = cursor.fetchone()
 
     def _has_committed(self) -> bool:

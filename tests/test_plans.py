@@ -92,3 +92,25 @@ def test_an_import_reads_no_table_whole_once_it_has_grown(data: Path, new_databa
             look_up()
         assert scans() == before
     store.database.close()
+
+
+def test_overwrites_read_no_table_whole_though_it_was_small_when_they_were_planned(
+    data: Path, new_database: Any
+) -> None:
+    store = open_store(data, new_database())
+    builds = Builds(store.database, store.columns)
+    builds.overwrite(build(id=1), ME, create=True)
+    store.database.execute_sql("ANALYZE")
+
+    def scans() -> Any:
+        counts = ", ".join(f"pg_stat_get_xact_numscans('{table}'::regclass)" for table in ("builds", "build_revisions"))
+        return store.database.execute_sql(f"SELECT {counts}").fetchone()
+
+    def overwrite() -> None:
+        before = scans()
+        for count in range(20):  # more than it takes for PostgreSQL to make a plan that it may keep
+            builds._overwrite(build(id=1, title=str(count)), ME, False, None, False)
+        assert scans() == before
+
+    store.database.write(overwrite)
+    store.database.close()
