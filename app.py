@@ -3,34 +3,32 @@
 In a checkout `python app.py …` is the command `build-admin …`.
 """
 
-import sys
+import runpy
 from typing import Any
 
 import falcon
 
-import tokens
-from middleware import metrics
-from middleware.answers import App
-from middleware.authentication import Authentication
-from middleware.errors import add_error_handlers
-from middleware.methods import Methods, Request
-from middleware.request_id import RequestId
-from middleware.request_log import RequestLog
-from models import errors
-from models.builds import Builds
-from models.listing import Listing
-from models.revisions import Revisions
-from models.store import Store, open_store
-from resources.build import BuildResource
-from resources.builds import BuildsResource
-from resources.openapi import OpenapiResource
-from resources.operations import HealthResource, MetricsResource, ReadyResource, VersionResource
-from resources.revisions import RevisionsResource
-from schemas.build import BuildSchema
-from schemas.document import DocumentError
-from settings import Settings
-
-__version__ = "0.1.0"
+from build_admin import __version__, tokens
+from build_admin.middleware import metrics
+from build_admin.middleware.answers import App
+from build_admin.middleware.authentication import Authentication
+from build_admin.middleware.errors import add_error_handlers
+from build_admin.middleware.methods import Methods, Request
+from build_admin.middleware.request_id import RequestId
+from build_admin.middleware.request_log import RequestLog
+from build_admin.models import errors
+from build_admin.models.builds import Builds
+from build_admin.models.listing import Listing
+from build_admin.models.revisions import Revisions
+from build_admin.models.stores.store import Store, open_store
+from build_admin.resources.build import BuildResource
+from build_admin.resources.builds import BuildsResource
+from build_admin.resources.openapi import OpenapiResource
+from build_admin.resources.operations import HealthResource, MetricsResource, ReadyResource, VersionResource
+from build_admin.resources.revisions import RevisionsResource
+from build_admin.schemas.build import BuildSchema
+from build_admin.schemas.document import DocumentError
+from build_admin.settings import Settings
 
 #: The status of what the models and schemas refuse; the refusal's own words are the answer.
 STATUSES: dict[type[Exception], str] = {
@@ -44,7 +42,7 @@ STATUSES: dict[type[Exception], str] = {
 
 
 def create_app(settings: Settings | None = None, store: Store | None = None) -> falcon.App[Any, Any]:
-    """Return the WSGI application; `waitress-serve --call app:create_app` serves it too.
+    """Return the WSGI application; `waitress-serve --call build_admin.app:create_app` serves it too.
 
     Args:
         settings: what to run with; read from the environment if left out.
@@ -82,6 +80,4 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
 
 
 if __name__ == "__main__":
-    from cli import main
-
-    sys.exit(main())
+    runpy.run_module("build_admin", run_name="__main__")

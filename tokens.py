@@ -13,7 +13,7 @@ from typing import Any
 
 import jwt
 
-from settings import Settings, SettingsError
+from build_admin.settings import Settings, SettingsError
 
 #: Bytes of a signing key, at the least (RFC 7518, section 3.2).
 MIN_KEY_LENGTH = 32

@@ -9,9 +9,9 @@ import json
 import falcon
 from waitress.server import TcpWSGIServer
 
-import server
-from schemas.sample import SAMPLE
-from settings import Settings
+from build_admin.schemas.sample import SAMPLE
+from build_admin.server import server
+from build_admin.settings import Settings
 
 
 class Echo:

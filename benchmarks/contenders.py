@@ -19,8 +19,8 @@ import psutil
 
 from benchmarks import ROOT, SIGNING_KEY
 from benchmarks.load import OVERWRITE, READ, token
-from schemas.sample import SAMPLE
-from settings import Settings
+from build_admin.schemas.sample import SAMPLE
+from build_admin.settings import Settings
 
 #: Seconds that a contender has to start, and to stop.
 PATIENCE = 30

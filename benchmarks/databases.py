@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import psycopg
 
-from models.build import canonical
-from schemas.sample import SAMPLE
+from build_admin.models.build import canonical
+from build_admin.schemas.sample import SAMPLE
 
 #: Makes an empty PostgreSQL database and returns its URL.
 NewDatabase = Callable[[], str]

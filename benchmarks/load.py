@@ -12,7 +12,7 @@ from pathlib import Path
 import jwt
 
 from benchmarks import ROOT, SIGNING_KEY
-from schemas.sample import SAMPLE
+from build_admin.schemas.sample import SAMPLE
 
 OVERWRITE = "/api/v1/admin/build"
 READ = "/api/v1/admin/builds"

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import falcon
 import peewee
 
-from middleware import errors
-from models.database import Database, SharedCommit
+from build_admin.middleware import errors
+from build_admin.models.stores.database import Database, SharedCommit
 
 
 class Observer(Protocol):

@@ -2,7 +2,7 @@
 
 import falcon
 
-from tokens import TokenRefused, Tokens
+from build_admin.tokens import TokenRefused, Tokens
 
 
 class Authentication:

@@ -8,8 +8,8 @@ from typing import Any
 import falcon
 import peewee
 
-from logs import event
-from models.database import CommitLost
+from build_admin.logs import event
+from build_admin.models.stores.database import CommitLost
 
 log = logging.getLogger("build_admin.error")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import falcon
 
-from models.database import Database
+from build_admin.models.stores.database import Database
 
 if TYPE_CHECKING:
     import prometheus_client

@@ -4,7 +4,7 @@ import logging
 
 import falcon
 
-from logs import event
+from build_admin.logs import event
 
 requests = logging.getLogger("build_admin.request")
 audit = logging.getLogger("build_admin.audit")

@@ -10,7 +10,7 @@ from typing import Any
 
 from peewee import BigAutoField, BigIntegerField, BooleanField, CharField, Model
 
-from models.errors import StoredBuildUnreadable
+from build_admin.models.errors import StoredBuildUnreadable
 
 #: The reference page's fields, in its order. Every build has all of them.
 DOCUMENTED = (

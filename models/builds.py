@@ -9,13 +9,13 @@ from typing import Any
 import peewee
 from peewee import Value
 
-from models.build import Build, canonical, changes, compact, etag, from_row, left_out, normal, to_row
-from models.database import Database
-from models.errors import BuildNotFound, FieldsLeftOut, MustWait, NumberTaken, Unstorable
-from models.postgresql import PostgresqlDatabase
-from models.rows import PostgresqlRows, SqliteRows
-from models.statement import Statement
-from models.tables import Columns
+from build_admin.models.build import Build, canonical, changes, compact, etag, from_row, left_out, normal, to_row
+from build_admin.models.errors import BuildNotFound, FieldsLeftOut, MustWait, NumberTaken, Unstorable
+from build_admin.models.stores.database import Database
+from build_admin.models.stores.postgresql import PostgresqlDatabase
+from build_admin.models.stores.rows import PostgresqlRows, SqliteRows
+from build_admin.models.stores.statement import Statement
+from build_admin.models.stores.tables import Columns
 
 #: How many builds are read in one statement at the most; there is a statement for each number of them.
 READ_AT_ONCE = 32

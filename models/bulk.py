@@ -10,15 +10,26 @@ from typing import Any
 import peewee
 from peewee import NodeList, Value, fn
 
-from models.build import DOCUMENTED, NEWER, Build, canonical, changes, compact, from_row, left_out, normal, to_row
-from models.builds import Author
-from models.database import Database
-from models.errors import NumberTaken, Unstorable
-from models.postgresql import PostgresqlDatabase
-from models.revision import Revision
-from models.staging import StagedBuild, Staging
-from models.statement import Statement, placeholders, rows
-from models.tables import Columns
+from build_admin.models.build import (
+    DOCUMENTED,
+    NEWER,
+    Build,
+    canonical,
+    changes,
+    compact,
+    from_row,
+    left_out,
+    normal,
+    to_row,
+)
+from build_admin.models.builds import Author
+from build_admin.models.errors import NumberTaken, Unstorable
+from build_admin.models.revision import Revision
+from build_admin.models.staging import StagedBuild, Staging
+from build_admin.models.stores.database import Database
+from build_admin.models.stores.postgresql import PostgresqlDatabase
+from build_admin.models.stores.statement import Statement, placeholders, rows
+from build_admin.models.stores.tables import Columns
 
 #: Told where in the import a fault is, and what it is.
 Fault = Callable[[int, str], None]

@@ -7,9 +7,9 @@ from typing import Any
 
 from peewee import SQL, fn
 
-from models.build import Build, from_row
-from models.database import Database
-from models.tables import Columns
+from build_admin.models.build import Build, from_row
+from build_admin.models.stores.database import Database
+from build_admin.models.stores.tables import Columns
 
 #: So many builds at most are sorted to find a page of them. More than that are walked in the order of their ids, where
 #: a page is soon found; few could be anywhere in the table.

@@ -6,12 +6,12 @@ from typing import Any
 
 from peewee import fn
 
-from models.build import DOCUMENTED, NEWER
-from models.builds import Builds
-from models.database import Database
-from models.errors import BuildNotFound, RevisionNotFound
-from models.listing import Page
-from models.revision import Revision
+from build_admin.models.build import DOCUMENTED, NEWER
+from build_admin.models.builds import Builds
+from build_admin.models.errors import BuildNotFound, RevisionNotFound
+from build_admin.models.listing import Page
+from build_admin.models.revision import Revision
+from build_admin.models.stores.database import Database
 
 _LISTED = (Revision.revision, Revision.build_id, Revision.at, Revision.by, Revision.request_id, Revision.changes)
 

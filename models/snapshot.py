@@ -9,12 +9,12 @@ from typing import Any
 
 from peewee import Tuple, fn
 
-from models.build import DOCUMENTED, NEWER, Build, from_row
-from models.database import Database
-from models.postgresql import PostgresqlDatabase
-from models.revision import Revision
-from models.statement import rows
-from models.tables import Columns
+from build_admin.models.build import DOCUMENTED, NEWER, Build, from_row
+from build_admin.models.revision import Revision
+from build_admin.models.stores.database import Database
+from build_admin.models.stores.postgresql import PostgresqlDatabase
+from build_admin.models.stores.statement import rows
+from build_admin.models.stores.tables import Columns
 
 #: Rows that are read at once.
 _PAGE = 500

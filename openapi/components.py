@@ -4,10 +4,10 @@ from typing import Any
 
 from apispec import APISpec
 
-from models.build import DOCUMENTED, NEWER
-from schemas.build import BuildSchema
-from schemas.fields import MAX_INTEGER
-from schemas.sample import SAMPLE
+from build_admin.models.build import DOCUMENTED, NEWER
+from build_admin.schemas.build import BuildSchema
+from build_admin.schemas.fields import MAX_INTEGER
+from build_admin.schemas.sample import SAMPLE
 
 JSON = dict[str, Any]
 

@@ -12,12 +12,13 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import fields
 
-from app import __version__, create_app
-from models.store import open_store
-from openapi.components import JSON, REFUSAL_OF, REFUSALS, TEXT, add_components, ref, response
-from schemas.parameters import ListParameters, OverwriteParameters, PageParameters, QueueParameters
-from schemas.sample import SAMPLE
-from settings import Settings
+from build_admin import __version__
+from build_admin.app import create_app
+from build_admin.models.stores.store import open_store
+from build_admin.openapi.components import JSON, REFUSAL_OF, REFUSALS, TEXT, add_components, ref, response
+from build_admin.schemas.parameters import ListParameters, OverwriteParameters, PageParameters, QueueParameters
+from build_admin.schemas.sample import SAMPLE
+from build_admin.settings import Settings
 
 _DESCRIPTION = (
     "Overwrites the builds of a Vela CI server, whole or not at all, and remembers what it overwrote. "

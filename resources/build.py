@@ -5,15 +5,15 @@ from typing import Any
 import falcon
 from marshmallow import ValidationError
 
-from models.build import canonical, etag
-from models.builds import Author, Builds
-from models.errors import FieldsLeftOut
-from resources import request_body
-from resources.preconditions import Preconditions
-from resources.query import parameters
-from schemas import document
-from schemas.build import BuildSchema
-from schemas.parameters import OverwriteParameters
+from build_admin.models.build import canonical, etag
+from build_admin.models.builds import Author, Builds
+from build_admin.models.errors import FieldsLeftOut
+from build_admin.resources import request_body
+from build_admin.resources.preconditions import Preconditions
+from build_admin.resources.query import parameters
+from build_admin.schemas import document
+from build_admin.schemas.build import BuildSchema
+from build_admin.schemas.parameters import OverwriteParameters
 
 
 class InvalidBuild(falcon.HTTPBadRequest):

@@ -5,14 +5,14 @@ from typing import Any
 
 import falcon
 
-from models.build import canonical, etag
-from models.builds import Builds
-from models.listing import Filters, Listing
-from resources import paging, read_ahead
-from resources.identifier import identifier
-from resources.preconditions import Preconditions
-from resources.query import parameters, sent
-from schemas.parameters import ListParameters, Parameters, QueueParameters
+from build_admin.models.build import canonical, etag
+from build_admin.models.builds import Builds
+from build_admin.models.listing import Filters, Listing
+from build_admin.resources import paging, read_ahead
+from build_admin.resources.identifier import identifier
+from build_admin.resources.preconditions import Preconditions
+from build_admin.resources.query import parameters, sent
+from build_admin.schemas.parameters import ListParameters, Parameters, QueueParameters
 
 #: Builds that the queue shows at the most. A site has that many after a bad day; more would take its memory too.
 MAX_QUEUE = 1000

@@ -4,7 +4,7 @@ import re
 
 import falcon
 
-from schemas.fields import MAX_INTEGER
+from build_admin.schemas.fields import MAX_INTEGER
 
 _DECIMAL = re.compile(r"[1-9][0-9]{0,18}")
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import falcon
 import peewee
 
-from models.database import Database
-from models.tables import absent
+from build_admin.models.stores.database import Database
+from build_admin.models.stores.tables import absent
 
 if TYPE_CHECKING:
     import prometheus_client

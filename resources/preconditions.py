@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import falcon
 
-from models.errors import PreconditionFailed
+from build_admin.models.errors import PreconditionFailed
 
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _TAGS = re.compile(rf"{_TAG}(?:[ \t]*,[ \t]*{_TAG})*")

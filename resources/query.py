@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import falcon
 from marshmallow import ValidationError
 
-from schemas.parameters import Parameters
+from build_admin.schemas.parameters import Parameters
 
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})|[^\x21-\x7e]")
 

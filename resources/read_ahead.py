@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import falcon
 
-from models.builds import READ_AT_ONCE, Builds, Found
-from resources.identifier import identifier
+from build_admin.models.builds import READ_AT_ONCE, Builds, Found
+from build_admin.resources.identifier import identifier
 
 #: Where a server that has more than one request at once puts the one that it calls the application for, an Arrived,
 #: into the WSGI environment; and what returns an iterator of those that it has not called it for yet.

@@ -6,11 +6,11 @@ from typing import Any
 
 import falcon
 
-from models.revisions import Revisions
-from resources import paging
-from resources.identifier import identifier
-from resources.query import parameters, sent
-from schemas.parameters import PageParameters, Parameters
+from build_admin.models.revisions import Revisions
+from build_admin.resources import paging
+from build_admin.resources.identifier import identifier
+from build_admin.resources.query import parameters, sent
+from build_admin.schemas.parameters import PageParameters, Parameters
 
 
 class RevisionsResource:

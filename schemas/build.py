@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, post_load, validates_schema
 
-from schemas.fields import Boolean, Integer, OneOf, Repository, Strict, String, StringMap
+from build_admin.schemas.fields import Boolean, Integer, OneOf, Repository, Strict, String, StringMap
 
 STATUSES = (
     "created", "pending", "pending approval", "running", "success", "failure", "error", "killed", "canceled", "skipped",

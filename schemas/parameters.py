@@ -6,8 +6,8 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from schemas.build import STATUSES
-from schemas.fields import MAX_INTEGER, String
+from build_admin.schemas.build import STATUSES
+from build_admin.schemas.fields import MAX_INTEGER, String
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 

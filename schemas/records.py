@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from schemas.document import DocumentError
+from build_admin.schemas.document import DocumentError
 
 #: Bytes of one record, at the most; a revision of the largest build has less than half of it.
 MAX_RECORD = 1024 * 1024

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import Schema
 
-from schemas.fields import Integer, Object, String
+from build_admin.schemas.fields import Integer, Object, String
 
 #: Every field of a revision.
 _WHOLE: dict[str, Any] = {"required": True, "error_messages": {"required": "is missing; a revision is imported whole."}}

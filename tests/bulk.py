@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+
 from postgresql import postgresql
 from service import PROGRAM, build, environment
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+
 from postgresql import postgresql
 from service import Service, running
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import jwt
 
-from schemas.sample import SAMPLE
+from build_admin.schemas.sample import SAMPLE
 
 ROOT = Path(__file__).parent.parent
 KEY = "a signing key for the tests, and for them alone"

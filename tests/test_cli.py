@@ -12,9 +12,9 @@ from pathlib import Path
 
 import jwt
 import pytest
-from service import BUILD, KEY, ROOT, Service, environment, run, running
 
-from schemas.sample import SAMPLE
+from build_admin.schemas.sample import SAMPLE
+from service import BUILD, KEY, ROOT, Service, environment, run, running
 
 
 def one_line(finished: "subprocess.CompletedProcess[str]") -> str:

@@ -11,17 +11,17 @@ from typing import Any
 import falcon.testing
 import peewee
 import pytest
+
+from build_admin.app import create_app
+from build_admin.models.builds import Author, Builds, Overwritten
+from build_admin.models.errors import BuildNotFound
+from build_admin.models.revisions import Revisions
+from build_admin.models.stores.database import Database, SharedCommit
+from build_admin.models.stores.sqlite import CHECKPOINT, CHECKPOINT_OF_LARGE, LARGE, SqliteDatabase
+from build_admin.models.stores.store import FILE, Store, open_store
+from build_admin.settings import Settings
 from postgresql import await_a_waiting_one
 from service import BUILD, KEY, build, token
-
-from app import create_app
-from models.builds import Author, Builds, Overwritten
-from models.database import Database, SharedCommit
-from models.errors import BuildNotFound
-from models.revisions import Revisions
-from models.sqlite import CHECKPOINT, CHECKPOINT_OF_LARGE, LARGE, SqliteDatabase
-from models.store import FILE, Store, open_store
-from settings import Settings
 
 ME = Author("me", "a-request")
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import BUILD, BUILDS, ROOT, Answer, Service, running, token
 
-import settings
+from build_admin import settings
+from service import BUILD, BUILDS, ROOT, Answer, Service, running, token
 
 DEPLOY = ROOT / "deploy"
 SAMPLE = (ROOT / "tests" / "build.json").read_bytes()

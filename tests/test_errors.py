@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from service import BUILD, BUILDS, Service, refused
 
-from models.build import NEWER
-from schemas.build import BuildSchema
-from schemas.document import MAX_DEPTH
-from schemas.fields import Integer, OneOf, String
-from schemas.sample import SAMPLE
+from build_admin.models.build import NEWER
+from build_admin.schemas.build import BuildSchema
+from build_admin.schemas.document import MAX_DEPTH
+from build_admin.schemas.fields import Integer, OneOf, String
+from build_admin.schemas.sample import SAMPLE
+from service import BUILD, BUILDS, Service, refused
 
 FIELDS = {name: field for name, field in BuildSchema().fields.items() if name != "repo"}
 INTEGERS = {name: field.least for name, field in FIELDS.items() if isinstance(field, Integer)}

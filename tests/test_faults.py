@@ -13,13 +13,13 @@ from typing import Any
 import peewee
 import psycopg
 import pytest
+
+from build_admin.models.stores.connection import Connection
+from build_admin.models.stores.postgresql import PostgresqlDatabase
+from build_admin.models.stores.store import FILE
+from build_admin.models.stores.tables import absent
 from postgresql import await_a_waiting_one, postgresql
 from service import BUILDS, Answer, Service, build, run, running
-
-from models.connection import Connection
-from models.postgresql import PostgresqlDatabase
-from models.store import FILE
-from models.tables import absent
 
 THREADS = 4
 

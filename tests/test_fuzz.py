@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+
 from service import BUILD, BUILDS, Service, running
 
 #: How many requests are made up; `make fuzz` makes more.

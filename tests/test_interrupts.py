@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import BUILDS, PROGRAM, Service, build, environment, run, running
 
 from benchmarks.databases import fill
+from service import BUILDS, PROGRAM, Service, build, environment, run, running
 
 #: Enough for every command to take several tenths of a second.
 MANY = 20_000

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pytest
+
 from service import BUILDS, Answer, Service
 
 QUEUE = f"{BUILDS}/queue"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from models.builds import Builds
-from models.listing import Filters, Listing
-from models.store import Store, open_store
+from build_admin.models.builds import Builds
+from build_admin.models.listing import Filters, Listing
+from build_admin.models.stores.store import Store, open_store
 
 COUNT = 12_000
 
@@ -56,10 +56,10 @@ def test_the_queue_is_bounded_and_says_where_the_rest_is(store: Store) -> None:
 
 def falcon_client(store: Store) -> Any:
     from falcon.testing import TestClient
-    from service import KEY, token
 
-    from app import create_app
-    from settings import Settings
+    from build_admin.app import create_app
+    from build_admin.settings import Settings
+    from service import KEY, token
 
     app = create_app(Settings(data=Path("unused"), signing_key=KEY), store)
     return TestClient(app, headers={"Authorization": f"Bearer {token()}"})

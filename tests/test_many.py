@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from service import BUILDS, Service, build, running
 
 CLIENTS = 6

@@ -7,9 +7,9 @@ from typing import Any
 import hypothesis.stateful as stateful
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from service import BUILDS, Answer, Service, build
 
-from models.build import NEWER
+from build_admin.models.build import NEWER
+from service import BUILDS, Answer, Service, build
 
 EXAMPLES = int(os.environ.get("BUILD_ADMIN_TEST_EXAMPLES", "20"))
 SLOTS = st.integers(0, 3)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
-from service import ROOT, Service, build, running
 
-from openapi import document
+from build_admin.openapi import document
+from service import ROOT, Service, build, running
 
 DOCUMENT = json.loads((ROOT / "resources" / "openapi.json").read_text(encoding="utf-8"))
 
@@ -36,9 +36,9 @@ def test_the_document_is_served_without_a_token(service: Service) -> None:
 
 
 def test_a_route_without_a_description_is_not_overlooked(tmp_path: Path) -> None:
-    from app import create_app
-    from resources.operations import HealthResource
-    from settings import Settings
+    from build_admin.app import create_app
+    from build_admin.resources.operations import HealthResource
+    from build_admin.settings import Settings
 
     app = create_app(Settings(data=tmp_path))
     app.add_route("/new", HealthResource())

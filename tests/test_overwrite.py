@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from service import ROOT, Service, build
 
-from schemas.sample import SAMPLE
+from build_admin.schemas.sample import SAMPLE
+from service import ROOT, Service, build
 
 NEWER = {
     "pipeline_id": 7,

@@ -10,10 +10,10 @@ import falcon.testing
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from service import BUILD, KEY, Service, refused, status_of, token
 
-from app import create_app
-from settings import Settings
+from build_admin.app import create_app
+from build_admin.settings import Settings
+from service import BUILD, KEY, Service, refused, status_of, token
 
 #: Every method that Falcon knows, its own mark among them, and one that nobody knows.
 METHODS = (*falcon.COMBINED_METHODS, "BREW")

@@ -6,14 +6,14 @@ from typing import Any
 
 import psycopg
 import pytest
-from service import build
 
-from models.builds import READ_AT_ONCE, Author, Builds
-from models.bulk import Bulk
-from models.postgresql import PostgresqlDatabase
-from models.sqlite import SqliteDatabase
-from models.statement import Statement
-from models.store import open_store
+from build_admin.models.builds import READ_AT_ONCE, Author, Builds
+from build_admin.models.bulk import Bulk
+from build_admin.models.stores.postgresql import PostgresqlDatabase
+from build_admin.models.stores.sqlite import SqliteDatabase
+from build_admin.models.stores.statement import Statement
+from build_admin.models.stores.store import open_store
+from service import build
 
 ME = Author("me", "a-request")
 ROWS = 2000

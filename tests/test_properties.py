@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError
-from service import BUILDS, Service
 
-from models.build import NEWER
-from schemas.build import STATUSES, BuildSchema
-from schemas.fields import MAX_INTEGER, Integer, OneOf, String
-from schemas.sample import SAMPLE
+from build_admin.models.build import NEWER
+from build_admin.schemas.build import STATUSES, BuildSchema
+from build_admin.schemas.fields import MAX_INTEGER, Integer, OneOf, String
+from build_admin.schemas.sample import SAMPLE
+from service import BUILDS, Service
 
 #: How many builds each property is tried with, on each store.
 EXAMPLES = int(os.environ.get("BUILD_ADMIN_TEST_EXAMPLES", "80"))

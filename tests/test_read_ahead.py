@@ -14,13 +14,13 @@ from typing import Any
 import falcon.testing
 import psycopg
 import pytest
-from service import BUILD, BUILDS, KEY, build, running, token
 
-from app import create_app
-from models.builds import READ_AT_ONCE, Found
-from models.store import Store, open_store
-from resources.read_ahead import ARRIVED, WAITING
-from settings import Settings
+from build_admin.app import create_app
+from build_admin.models.builds import READ_AT_ONCE, Found
+from build_admin.models.stores.store import Store, open_store
+from build_admin.resources.read_ahead import ARRIVED, WAITING
+from build_admin.settings import Settings
+from service import BUILD, BUILDS, KEY, build, running, token
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import ROOT, build, environment, running
 
-from schemas.sample import SAMPLE
+from build_admin.schemas.sample import SAMPLE
+from service import ROOT, build, environment, running
 
 HEADING = "## A stuck build, from finding to undoing\n"
 SEPARATOR = "--- the next block ---"

@@ -1,6 +1,7 @@
 """GET and HEAD of one build: each line of the contract, on both stores."""
 
 import pytest
+
 from service import BUILDS, Service, build
 
 

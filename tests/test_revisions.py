@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from service import BUILDS, Service, build, token
 from test_overwrite import NEWER
 
-from schemas.sample import SAMPLE
+from build_admin.schemas.sample import SAMPLE
+from service import BUILDS, Service, build, token
 
 
 def revisions(build_id: int) -> str:
@@ -84,8 +84,8 @@ def test_revisions_are_paged_as_the_list_is(service: Service, new_id: int) -> No
 
 
 def test_history_outlives_its_build(service: Service, store: dict[str, Any], new_id: int) -> None:
-    from models.build import Build
-    from models.store import open_store
+    from build_admin.models.build import Build
+    from build_admin.models.stores.store import open_store
 
     created = service.create(id=new_id)
     service.put(build(id=new_id, status="error", email="a@example.com"))
@@ -101,8 +101,8 @@ def test_history_outlives_its_build(service: Service, store: dict[str, Any], new
 
 
 def test_a_build_without_revisions_has_an_empty_list(service: Service, store: dict[str, Any], new_id: int) -> None:
-    from models.build import Build, to_row
-    from models.store import open_store
+    from build_admin.models.build import Build, to_row
+    from build_admin.models.stores.store import open_store
 
     database = open_store(store["DATA"], store.get("DATABASE_URL", "")).database
     database.write(lambda: Build.insert(to_row(build(id=new_id), [*SAMPLE, *NEWER])).execute(database))

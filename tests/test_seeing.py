@@ -12,9 +12,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from service import BUILDS, ROOT, Service, build, environment, running, token
 
-from models.store import FILE
+from build_admin.models.stores.store import FILE
+from service import BUILDS, ROOT, Service, build, environment, running, token
 
 
 class Seen:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import BUILD, Service, build, run, running
 
-from models.store import FILE
+from build_admin.models.stores.store import FILE
+from service import BUILD, Service, build, run, running
 
 NOT_ON_WINDOWS = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send; its stop is Ctrl-Break")
 

@@ -4,9 +4,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from service import ROOT
 
-from settings import Settings, SettingsError
+from build_admin.settings import Settings, SettingsError
+from service import ROOT
 
 
 def test_without_an_environment_the_defaults_hold() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from service import ADMIN, BUILD, BUILDS, KEY, Service, running, status_of, token
 
 

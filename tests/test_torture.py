@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from postgresql import postgresql
 from torture import kill_postgresql, kill_the_service
 

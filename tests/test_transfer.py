@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import PROGRAM, ROOT, build, environment, run, running
 from test_overwrite import NEWER
+
+from service import PROGRAM, ROOT, build, environment, run, running
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

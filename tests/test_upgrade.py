@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service import BUILDS, ROOT, build, refused, run, running
 from test_overwrite import NEWER
+
+from service import BUILDS, ROOT, build, refused, run, running
 
 STORES = sorted((ROOT / "tests" / "stores").glob("*.sql"))
 

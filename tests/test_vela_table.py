@@ -6,9 +6,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from service import Service, build, run, running
 
-from models.build import NEWER
+from build_admin.models.build import NEWER
+from service import Service, build, run, running
 
 # The facts are in the Vela server's public migrations; the column that nobody knows stands for what is yet to come.
 TODAY = """

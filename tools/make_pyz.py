@@ -1,6 +1,6 @@
 """Make build-admin.pyz: the wheel given and what it needs in one file, which any CPython 3.11 or later runs.
 
-    python tools/make_pyz.py dist/build_admin-0.1.0-py3-none-any.whl dist/build-admin.pyz
+    python tools/make_pyz.py dist/build_admin-0.2.0-py3-none-any.whl dist/build-admin.pyz
 
 Pip fetches the dependencies, in the versions of constraints.txt and only as pure Python, so that the file is the same
 for every system. The same wheels give the same bytes.
@@ -20,7 +20,7 @@ import sys
 if sys.version_info < (3, 11):
     sys.exit("build-admin: Python 3.11 or later is needed; this is " + sys.version.split()[0] + ".")
 
-from cli import main
+from build_admin.commands.parser import main
 
 sys.exit(main())
 """

@@ -9,19 +9,19 @@ from typing import Any, BinaryIO, TextIO
 
 from marshmallow import ValidationError
 
-from models.build import compact
-from models.builds import Author
-from models.bulk import Bulk, FaultsFound, Imported
-from models.errors import StoredBuildUnreadable, Unstorable
-from models.snapshot import snapshot
-from models.staging import Staging
-from models.store import Store, in_words
-from new_file import new_file
-from progress import Progress, tell
-from schemas import document
-from schemas.build import BuildSchema
-from schemas.records import MAX_RECORD, Records
-from schemas.revision import RevisionSchema
+from build_admin.commands.new_file import new_file
+from build_admin.commands.progress import Progress, tell
+from build_admin.models.build import compact
+from build_admin.models.builds import Author
+from build_admin.models.bulk import Bulk, FaultsFound, Imported
+from build_admin.models.errors import StoredBuildUnreadable, Unstorable
+from build_admin.models.snapshot import snapshot
+from build_admin.models.staging import Staging
+from build_admin.models.stores.store import Store, in_words
+from build_admin.schemas import document
+from build_admin.schemas.build import BuildSchema
+from build_admin.schemas.records import MAX_RECORD, Records
+from build_admin.schemas.revision import RevisionSchema
 
 #: What stands for stdin or stdout where a file is named.
 STANDARD = Path("-")

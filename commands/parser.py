@@ -7,14 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import commands
-import logs
-from app import __version__
-from models.errors import StoreError
-from new_file import NewFileError
-from server import ServerError
-from settings import Settings, SettingsError
-from transfer import STANDARD, TransferError
+from build_admin import __version__, logs
+from build_admin.commands import service as commands
+from build_admin.commands.new_file import NewFileError
+from build_admin.commands.transfer import STANDARD, TransferError
+from build_admin.models.errors import StoreError
+from build_admin.server.server import ServerError
+from build_admin.settings import Settings, SettingsError
 
 #: Seconds in each unit of a token's lifetime.
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}

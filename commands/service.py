@@ -5,17 +5,17 @@ import sys
 from argparse import Namespace
 from contextlib import closing
 
-import server
-import tokens
-import transfer
-from app import __version__, create_app
-from backup import backup
-from models.build import canonical
-from models.builds import Author, Builds
-from models.errors import BuildNotFound
-from models.store import Store, describe, open_store, require_file
-from schemas.sample import SAMPLE
-from settings import Settings
+from build_admin import __version__, tokens
+from build_admin.app import create_app
+from build_admin.commands import transfer
+from build_admin.commands.backup import backup
+from build_admin.models.build import canonical
+from build_admin.models.builds import Author, Builds
+from build_admin.models.errors import BuildNotFound
+from build_admin.models.stores.store import Store, describe, open_store, require_file
+from build_admin.schemas.sample import SAMPLE
+from build_admin.server import server
+from build_admin.settings import Settings
 
 
 def serve(settings: Settings, options: Namespace) -> None:

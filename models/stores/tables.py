@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import peewee
 
-from models.build import DOCUMENTED, NEWER, Build
-from models.database import Database
-from models.errors import StoreError
-from models.postgresql import PostgresqlDatabase
-from models.revision import Revision
+from build_admin.models.build import DOCUMENTED, NEWER, Build
+from build_admin.models.errors import StoreError
+from build_admin.models.revision import Revision
+from build_admin.models.stores.database import Database
+from build_admin.models.stores.postgresql import PostgresqlDatabase
 
 MODELS = (Build, Revision)
 

@@ -7,8 +7,8 @@ from typing import Any
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error, build_http_date
 
-from middleware import request_id
-from resources.read_ahead import ARRIVED, WAITING
+from build_admin.middleware import request_id
+from build_admin.resources.read_ahead import ARRIVED, WAITING
 
 _SENTENCES = {
     400: "The request is not HTTP as RFC 9112 has it.",

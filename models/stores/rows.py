@@ -10,12 +10,12 @@ from typing import Any
 import peewee
 from peewee import SQL, Value, fn
 
-from models.build import Build
-from models.database import Database
-from models.errors import MustWait
-from models.postgresql import PostgresqlDatabase
-from models.revision import Revision
-from models.statement import Statement, placeholders
+from build_admin.models.build import Build
+from build_admin.models.errors import MustWait
+from build_admin.models.revision import Revision
+from build_admin.models.stores.database import Database
+from build_admin.models.stores.postgresql import PostgresqlDatabase
+from build_admin.models.stores.statement import Statement, placeholders
 
 #: How many UPDATE statements are kept compiled, one for each set of columns that overwrites change together.
 _UPDATES = 256

@@ -4,10 +4,10 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from models.errors import StoreError
-from models.store import FILE, require_file
-from new_file import new_file
-from progress import Progress
+from build_admin.commands.new_file import new_file
+from build_admin.commands.progress import Progress
+from build_admin.models.errors import StoreError
+from build_admin.models.stores.store import FILE, require_file
 
 #: Pages that are copied at once; between two times Ctrl-C is heeded.
 _PAGES = 1000

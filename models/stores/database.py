@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import peewee
 
-from models.errors import Refusal
+from build_admin.models.errors import Refusal
 
 T = TypeVar("T")
 

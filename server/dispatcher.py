@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 from waitress.task import ThreadedTaskDispatcher
 
-import logs
-from channel import Channel, Parser
+from build_admin import logs
+from build_admin.server.channel import Channel, Parser
 
 #: Seconds for which the thread that reads from the sockets waits for those that answer.
 PATIENCE = 0.01

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 import peewee
 
-from models.database import LOCK_TIMEOUT, CommitLost, Database
+from build_admin.models.stores.database import LOCK_TIMEOUT, CommitLost, Database
 
 T = TypeVar("T")
 
@@ -169,7 +169,7 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         return self.is_closed() or bool(self.connection().closed)
 
     def _connect(self) -> Any:
-        from models.connection import Connection
+        from build_admin.models.stores.connection import Connection
 
         return Connection.connect(self.database, autocommit=True, **self.connect_params)
 

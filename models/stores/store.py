@@ -8,11 +8,11 @@ from pathlib import Path
 
 import peewee
 
-from models.database import Database
-from models.errors import StoreError
-from models.postgresql import PostgresqlDatabase
-from models.sqlite import SqliteDatabase
-from models.tables import Columns, absent, inspect, prepare
+from build_admin.models.errors import StoreError
+from build_admin.models.stores.database import Database
+from build_admin.models.stores.postgresql import PostgresqlDatabase
+from build_admin.models.stores.sqlite import SqliteDatabase
+from build_admin.models.stores.tables import Columns, absent, inspect, prepare
 
 FILE = "builds.sqlite3"
 

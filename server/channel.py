@@ -7,8 +7,8 @@ from typing import Any
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 
-from settings import Settings
-from task import AppTask, JsonErrorTask, RequestTimeout
+from build_admin.server.task import AppTask, JsonErrorTask, RequestTimeout
+from build_admin.settings import Settings
 
 #: Seconds that a client may go on sending after it was answered early, so that the answer is not lost by a reset.
 LINGER = 2

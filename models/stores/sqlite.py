@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import peewee
 
-from models.database import LOCK_TIMEOUT, Database
+from build_admin.models.stores.database import LOCK_TIMEOUT, Database
 
 T = TypeVar("T")
 

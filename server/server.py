@@ -16,9 +16,9 @@ from typing import Any
 import waitress.server
 from waitress.adjustments import Adjustments
 
-from channel import Channel
-from dispatcher import PATIENCE, Dispatcher
-from settings import Settings
+from build_admin.server.channel import Channel
+from build_admin.server.dispatcher import PATIENCE, Dispatcher
+from build_admin.settings import Settings
 
 #: How many times the room of a body it may take on its way in: a chunked one takes more than it has content. The limit
 #: is on the body itself, and the application holds to it.

@@ -1,0 +1,1 @@
+"""The command `build-admin`: its parser, and what each command does."""

@@ -1,0 +1,1 @@
+"""The page for administrators: HTML, CSS and ES modules, as the browser gets them."""

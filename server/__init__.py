@@ -1,0 +1,1 @@
+"""How requests get in: waitress, and what is changed of it. It knows a WSGI callable, and nothing of resources."""
