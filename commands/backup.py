@@ -1,16 +1,33 @@
-"""Backup: a consistent copy of a SQLite store, taken while the service writes to it."""
+"""The command backup: copies a SQLite store, consistently, while the service writes to it."""
 
 import sqlite3
+from argparse import ArgumentParser, Namespace
 from contextlib import closing
 from pathlib import Path
 
-from build_admin.commands.new_file import new_file
+from build_admin.commands.files import new_file
 from build_admin.commands.progress import Progress
 from build_admin.models.errors import StoreError
 from build_admin.models.stores.store import FILE, require_file
+from build_admin.settings import Settings
 
 #: Pages that are copied at once; between two times Ctrl-C is heeded.
 _PAGES = 1000
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.description = """\
+Copy the SQLite store to a new file, which is consistent though the service goes on writing. To go back to it, stop the
+service and put it in the place of builds.sqlite3, removing builds.sqlite3-wal and builds.sqlite3-shm. A PostgreSQL
+database is backed up with pg_dump."""
+    parser.add_argument("file", metavar="FILE", type=Path, help="the file to write; it must not be there")
+
+
+def run(settings: Settings, options: Namespace) -> None:
+    """Copy the store to `options.file`. Raises StoreError and CommandError; then there is no such file."""
+    size = backup(settings.data, settings.database_url, options.file)
+    print(f"backed up to {options.file}, {size} bytes")
 
 
 def backup(data: Path, url: str, target: Path) -> int:
@@ -19,7 +36,7 @@ def backup(data: Path, url: str, target: Path) -> int:
     The copy is what one read transaction sees. In a write-ahead log that keeps no writer waiting, and writers do not
     make the copy begin again; the log grows until the copy is done.
 
-    Raises StoreError for a PostgreSQL database and for a store that cannot be copied, NewFileError for the file.
+    Raises StoreError for a PostgreSQL database and for a store that cannot be copied, CommandError for the file.
     """
     if url:
         raise StoreError("A PostgreSQL database is backed up with pg_dump, which comes with it; nothing was written.")

@@ -13,6 +13,7 @@ from pathlib import Path
 import jwt
 import pytest
 
+from build_admin.commands.parser import SERVICE
 from build_admin.schemas.sample import SAMPLE
 from service import BUILD, KEY, ROOT, Service, environment, run, running
 
@@ -25,14 +26,21 @@ def one_line(finished: "subprocess.CompletedProcess[str]") -> str:
     return finished.stderr
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["token"], ["check"]])
+@pytest.mark.parametrize("command", [[], *([name] for name in SERVICE)])
 def test_every_command_has_help(command: list[str]) -> None:
     finished = run(*command, "--help")
     assert finished.returncode == 0
     assert "usage: build-admin" in finished.stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["sreve"], ["token"], ["token", ""], ["token", "me", "--ttl", "1 hour"]])
+def test_the_command_alone_lists_the_commands() -> None:
+    finished = run()
+    assert (finished.returncode, finished.stdout) == (2, "")
+    for name, summary in SERVICE.items():
+        assert f"  {name:12} {summary}\n" in finished.stderr
+
+
+@pytest.mark.parametrize("arguments", [["sreve"], ["token"], ["token", ""], ["token", "me", "--ttl", "1 hour"]])
 def test_a_command_that_does_not_parse_says_so(arguments: list[str]) -> None:
     finished = run(*arguments)
     assert finished.returncode == 2

@@ -1,23 +1,40 @@
-"""New file: a file that is there whole and on disk, or not at all, and that replaces no other."""
+"""Files: what a command reads from and writes to, stdin and stdout too."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from build_admin.commands.errors import CommandError
+
+#: What stands for stdin or stdout where a file is named.
+STANDARD = Path("-")
 
 
-class NewFileError(Exception):
-    """The file cannot be written; the message is one sentence."""
+def binary(stream: TextIO | None) -> BinaryIO:
+    """Return stdin or stdout as bytes. Raises CommandError where it is closed, and so None."""
+    if stream is None:
+        raise CommandError("stdin or stdout is closed; name a file.")
+    return stream.buffer
+
+
+def reader_left(error: OSError) -> bool:
+    """Return whether a write failed because nobody reads stdout any more, which on Windows is an invalid argument."""
+    return isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL)
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Give the path of an empty file, the owner's alone, that becomes `path` at the end; after an error it is removed.
 
+    At the end it is whole and on disk, and it replaces no other file.
+
     A process that is killed leaves it behind, beside `path`, with a name that ends in `.partial`.
 
-    Raises NewFileError where `path` is there already, and for what the system refuses.
+    Raises CommandError where `path` is there already, and for what the system refuses.
     """
     try:
         _refuse_existing(path)
@@ -35,12 +52,12 @@ def new_file(path: Path) -> Iterator[Path]:
             raise
         _sync_folder(path.parent)
     except OSError as error:
-        raise NewFileError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def _refuse_existing(path: Path) -> None:
     if path.exists():
-        raise NewFileError(f"{path} is there already; name another file, or remove it first.")
+        raise CommandError(f"{path} is there already; name another file, or remove it first.")
 
 
 def _sync_folder(folder: Path) -> None:

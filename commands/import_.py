@@ -1,52 +1,63 @@
-"""Transfer: builds into the store and out of it, one JSON object a line, with their revisions or without."""
+"""The command import: stores the builds of a file, and their revisions, all of them or none."""
 
 import os
 import sys
 import uuid
+from argparse import ArgumentParser, Namespace
 from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import BinaryIO
 
 from marshmallow import ValidationError
 
-from build_admin.commands.new_file import new_file
+from build_admin.commands.errors import CommandError
+from build_admin.commands.files import STANDARD, binary
 from build_admin.commands.progress import Progress, tell
-from build_admin.models.build import compact
 from build_admin.models.builds import Author
 from build_admin.models.bulk import Bulk, FaultsFound, Imported
 from build_admin.models.errors import StoredBuildUnreadable, Unstorable
-from build_admin.models.snapshot import snapshot
 from build_admin.models.staging import Staging
-from build_admin.models.stores.store import Store, in_words
+from build_admin.models.stores.store import Store, in_words, open_store
 from build_admin.schemas import document
 from build_admin.schemas.build import BuildSchema
 from build_admin.schemas.records import MAX_RECORD, Records
 from build_admin.schemas.revision import RevisionSchema
-
-#: What stands for stdin or stdout where a file is named.
-STANDARD = Path("-")
+from build_admin.settings import Settings
 
 
-class TransferError(Exception):
-    """An import or export that failed and stored nothing; the message is one sentence."""
+def add_arguments(parser: ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.description = """\
+Store the builds of a file, all of them or none. The file is UTF-8 and has a JSON array of builds, or one build a line,
+or the lines that export --revisions writes. Every line is checked as PUT would; whatever is wrong is told, with the
+number of its line, and then nothing is stored."""
+    parser.add_argument("file", metavar="FILE", type=Path, help="the file to read, - for stdin")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="overwrite the builds that are stored already, and leave revisions; without it they are faults",
+    )
 
 
-def import_builds(store: Store, file: Path, overwrite: bool) -> Imported:
-    """Import the builds in `file`, an array or one a line, into `store`: all of them or none.
+def run(settings: Settings, options: Namespace) -> None:
+    """Import `options.file`; every fault is printed on stderr.
 
-    Every fault is printed on stderr. Raises TransferError and StoreError.
+    Raises StoreError and CommandError; then nothing was stored.
     """
+    with closing(open_store(settings.data, settings.database_url)) as store:
+        done = _import(store, options.file, options.overwrite)
+    print(
+        f"imported {done.builds} builds ({done.created} created, {done.overwritten} overwritten, "
+        f"{done.unchanged} unchanged) and {done.revisions} revisions"
+    )
+
+
+def _import(store: Store, file: Path, overwrite: bool) -> Imported:
     try:
-        with _binary(sys.stdin) if file == STANDARD else file.open("rb") as stream, closing(Staging()) as staging:
+        with binary(sys.stdin) if file == STANDARD else file.open("rb") as stream, closing(Staging()) as staging:
             return _Import(store, stream, staging).run(overwrite)
     except OSError as error:
-        raise TransferError(f"{file} cannot be read: {error.strerror or error}.") from error
-
-
-def _binary(stream: TextIO | None) -> BinaryIO:
-    if stream is None:
-        raise TransferError("stdin or stdout is closed; name a file.")
-    return stream.buffer
+        raise CommandError(f"{file} cannot be read: {error.strerror or error}.") from error
 
 
 class _Import:
@@ -74,9 +85,9 @@ class _Import:
                 ).store(self._staging)
         except FaultsFound:
             faults = "1 fault" if self._faults == 1 else f"{self._faults} faults"
-            raise TransferError(f"{faults}; nothing was imported.") from None
+            raise CommandError(f"{faults}; nothing was imported.") from None
         except (Unstorable, StoredBuildUnreadable) as error:
-            raise TransferError(f"{error} Nothing was imported.") from error
+            raise CommandError(f"{error} Nothing was imported.") from error
 
     def _read(self) -> int:
         """Stage what the stream has, and return how many records that was."""
@@ -115,39 +126,3 @@ class _Import:
     def _fault(self, position: int, words: str) -> None:
         self._faults += 1
         tell(f"{self._records.noun} {position}: {words}")
-
-
-def export_builds(store: Store, file: Path, revisions: bool) -> tuple[int, int]:
-    """Export the builds in `store` to the new file `file`, with their revisions if asked for.
-
-    What is exported is the store at one moment. Returns how many builds and how many revisions there were.
-
-    Raises TransferError, StoreError, NewFileError, and BrokenPipeError where nobody reads stdout any more.
-    """
-    if file == STANDARD:
-        return _export(store, _binary(sys.stdout), revisions)
-    with new_file(file) as partial, partial.open("wb") as stream:
-        return _export(store, stream, revisions)
-
-
-def _export(store: Store, stream: BinaryIO, revisions: bool) -> tuple[int, int]:
-    counts = [0, 0]
-    try:
-        with in_words(store.name), snapshot(store.database, store.columns) as seen, Progress("exporting") as progress:
-            total = sum(seen.count()[: 1 + revisions])
-            for item in seen.builds_and_revisions() if revisions else seen.builds():
-                stream.write(_line(item))
-                counts["revision" in item] += 1
-                progress(sum(counts), total)
-            stream.flush()
-    except StoredBuildUnreadable as error:
-        raise TransferError(f"{str(error)[0].upper()}{str(error)[1:]}.") from error
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise TransferError(f"The export cannot be written: {error.strerror or error}.") from error
-    return counts[0], counts[1]
-
-
-def _line(item: dict[str, Any]) -> bytes:
-    return compact(item).encode("utf-8") + b"\n"

@@ -1,0 +1,71 @@
+"""The command export: prints the builds, and their revisions if asked for, one JSON object a line."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from contextlib import closing
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from build_admin.commands.errors import CommandError
+from build_admin.commands.files import STANDARD, binary, new_file, reader_left
+from build_admin.commands.progress import Progress
+from build_admin.models.build import compact
+from build_admin.models.errors import StoredBuildUnreadable
+from build_admin.models.snapshot import snapshot
+from build_admin.models.stores.store import Store, in_words, open_store, require_file
+from build_admin.settings import Settings
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.description = """\
+Print the builds as they are at one moment, ordered by id, one JSON object a line, in UTF-8. The service may go on
+writing."""
+    parser.add_argument("--revisions", action="store_true", help="print the revisions too, after their build")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        type=Path,
+        nargs="?",
+        default=STANDARD,
+        help="a new file to write to, in place of stdout; in PowerShell, which rewrites what it redirects, name one",
+    )
+
+
+def run(settings: Settings, options: Namespace) -> None:
+    """Export to `options.file`. Raises StoreError, CommandError, and OSError where nobody reads stdout."""
+    require_file(settings.data, settings.database_url)
+    with closing(open_store(settings.data, settings.database_url)) as store:
+        builds, revisions = _export_to(store, options.file, options.revisions)
+    print(f"exported {builds} builds and {revisions} revisions", file=sys.stderr)
+
+
+def _export_to(store: Store, file: Path, revisions: bool) -> tuple[int, int]:
+    """Return how many builds and how many revisions there were."""
+    if file == STANDARD:
+        return _export(store, binary(sys.stdout), revisions)
+    with new_file(file) as partial, partial.open("wb") as stream:
+        return _export(store, stream, revisions)
+
+
+def _export(store: Store, stream: BinaryIO, revisions: bool) -> tuple[int, int]:
+    counts = [0, 0]
+    try:
+        with in_words(store.name), snapshot(store.database, store.columns) as seen, Progress("exporting") as progress:
+            total = sum(seen.count()[: 1 + revisions])
+            for item in seen.builds_and_revisions() if revisions else seen.builds():
+                stream.write(_line(item))
+                counts["revision" in item] += 1
+                progress(sum(counts), total)
+            stream.flush()
+    except StoredBuildUnreadable as error:
+        raise CommandError(f"{str(error)[0].upper()}{str(error)[1:]}.") from error
+    except OSError as error:
+        if reader_left(error):
+            raise
+        raise CommandError(f"The export cannot be written: {error.strerror or error}.") from error
+    return counts[0], counts[1]
+
+
+def _line(item: dict[str, Any]) -> bytes:
+    return compact(item).encode("utf-8") + b"\n"

@@ -1,0 +1,68 @@
+"""The command serve: answers requests until a signal."""
+
+import os
+from argparse import ArgumentParser, Namespace
+from contextlib import closing
+
+from build_admin import __version__, tokens
+from build_admin.app import create_app
+from build_admin.commands.errors import CommandError
+from build_admin.models.build import canonical
+from build_admin.models.builds import Author, Builds
+from build_admin.models.errors import BuildNotFound
+from build_admin.models.stores.store import Store, open_store
+from build_admin.schemas.sample import SAMPLE
+from build_admin.server import server
+from build_admin.settings import Settings
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.description = "Answer requests until Ctrl-C or SIGTERM."
+    parser.add_argument(
+        "--sample",
+        action="store_true",
+        help="load the reference page's build if there is none with its id, and print a curl to paste, with a token",
+    )
+
+
+def run(settings: Settings, options: Namespace) -> None:
+    """Answer requests until a signal. Raises StoreError, CommandError and SettingsError."""
+    with closing(open_store(settings.data, settings.database_url)) as store:
+        app = create_app(settings, store)
+
+        def announce(url: str) -> None:
+            print(f"Build Admin {__version__} serves {url}", flush=True)
+            if options.sample:
+                print(_sample(settings, store, url), flush=True)
+
+        try:
+            server.serve(app, settings, announce, store.close)
+        except server.ServerError as error:
+            raise CommandError(str(error)) from error
+
+
+def _sample(settings: Settings, store: Store, url: str) -> str:
+    """Load the sample build if there is none with its id, and return a curl that overwrites it."""
+    builds = Builds(store.database, store.columns)
+    try:
+        builds.find(int(SAMPLE["id"]))
+    except BuildNotFound:
+        builds.overwrite(SAMPLE, Author("serve --sample", "serve--sample"), create=True)
+    file = settings.data / "data.json"
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.write_bytes(canonical(SAMPLE))
+    token = tokens.from_settings(settings).issue("sample", 3600)
+    lines = [
+        # In Windows PowerShell `curl` is something else.
+        "curl.exe" if os.name == "nt" else "curl",
+        "-X PUT",
+        f'-H "Authorization: Bearer {token}"',
+        '-H "Content-Type: application/json"',
+        f'-d "@{file}"',
+        f'"{url}/api/v1/admin/build"',
+    ]
+    # A shell goes on after a backslash, Windows' command line does not.
+    return "\nPaste this in another terminal; the token is good for an hour:\n\n" + (
+        " ".join(lines) if os.name == "nt" else " \\\n  ".join(lines)
+    )

@@ -1,0 +1,27 @@
+"""The command token: prints an administrator's token."""
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+
+from build_admin import tokens
+from build_admin.commands.times import seconds
+from build_admin.settings import Settings
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.description = "Print a token that opens this service, and any Vela server with the same signing key."
+    parser.add_argument("subject", metavar="SUBJECT", type=_subject, help="the name that revisions and logs will show")
+    parser.add_argument(
+        "--ttl", type=seconds, default="1h", help="how long it is valid: 90s, 15m, 8h, 30d (default: %(default)s)"
+    )
+
+
+def run(settings: Settings, options: Namespace) -> None:
+    """Print a token for `options.subject`, good for `options.ttl` seconds. Raises SettingsError."""
+    print(tokens.from_settings(settings).issue(options.subject, options.ttl))
+
+
+def _subject(text: str) -> str:
+    if not text.strip():
+        raise ArgumentTypeError("must not be empty")
+    return text
