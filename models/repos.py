@@ -1,0 +1,79 @@
+"""Repos: what a Vela server's own table `repos` says about its repositories, read and never written.
+
+Where the database has this table, a Vela server keeps its builds there too. Every method belongs into work that the
+database is already running; each raises peewee.DatabaseError.
+"""
+
+from collections.abc import Collection
+from enum import Enum
+from typing import Any
+
+from peewee import BigAutoField, BigIntegerField, CharField, Model
+
+from build_admin.models.stores.database import Database
+from build_admin.models.stores.postgresql import PostgresqlDatabase
+from build_admin.models.stores.statement import rows
+
+
+class Repo(Model):
+    """A row of the Vela server's table `repos`, of which it has more columns; it is bound to no database."""
+
+    id = BigAutoField()
+    full_name = CharField(500)
+    counter = BigIntegerField()
+
+    class Meta:
+        table_name = "repos"
+
+
+class Access(Enum):
+    """What the service can do with the table."""
+
+    ABSENT = "there is no such table"
+    REFUSED = "the table is there, and the database's role may not read it"
+    GRANTED = "the table can be read"
+
+
+_COLUMNS = set(Repo._meta.fields)
+
+#: The table's columns, and whether the role may read them. Without the table both give no row.
+_SQLITE = "SELECT name, 1 FROM pragma_table_info('repos')"
+_POSTGRESQL = (
+    "SELECT attname, has_column_privilege(attrelid, attnum, 'SELECT') FROM pg_attribute "
+    "WHERE attrelid = to_regclass('repos') AND attnum > 0 AND NOT attisdropped"
+)
+
+
+class Repos:
+    """The repositories that a Vela server has in this database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._columns = _POSTGRESQL if isinstance(database, PostgresqlDatabase) else _SQLITE
+
+    def access(self) -> Access:
+        """Return whether the table is there and can be read; a server may make it, or a role be granted it, any time.
+
+        A table of this name that lacks one of the columns is somebody else's.
+        """
+        readable = dict(self._database.execute_sql(self._columns).fetchall())
+        if not readable.keys() >= _COLUMNS:
+            return Access.ABSENT
+        return Access.GRANTED if all(readable[name] for name in _COLUMNS) else Access.REFUSED
+
+    def names(self, ids: Collection[int]) -> dict[int, str]:
+        """Return the full names of the repositories with these ids, by id; of those that are there."""
+        return dict(self._select(Repo.id, Repo.full_name, Repo.id, ids))
+
+    def ids(self, full_names: Collection[str]) -> dict[str, int]:
+        """Return the ids of the repositories that are called so, by full name; of those that are there."""
+        return dict(self._select(Repo.full_name, Repo.id, Repo.full_name, full_names))
+
+    def counters(self, ids: Collection[int]) -> dict[int, int]:
+        """Return the number of each repository's last build, by the repository's id; of those that are there."""
+        return {repo_id: counter or 0 for repo_id, counter in self._select(Repo.id, Repo.counter, Repo.id, ids)}
+
+    def _select(self, key: Any, value: Any, field: Any, wanted: Collection[Any]) -> list[tuple[Any, ...]]:
+        if not wanted or self.access() is not Access.GRANTED:
+            return []
+        return rows(self._database, Repo.select(key, value).where(field << list(wanted)))
