@@ -25,6 +25,7 @@ from build_admin.resources.build import BuildResource
 from build_admin.resources.builds import BuildsResource
 from build_admin.resources.openapi import OpenapiResource
 from build_admin.resources.operations import HealthResource, MetricsResource, ReadyResource, VersionResource
+from build_admin.resources.repos import ReposResource
 from build_admin.resources.revisions import RevisionsResource
 from build_admin.schemas.build import BuildSchema
 from build_admin.schemas.document import DocumentError
@@ -34,6 +35,7 @@ from build_admin.settings import Settings
 STATUSES: dict[type[Exception], str] = {
     DocumentError: falcon.HTTP_BAD_REQUEST,
     errors.Unstorable: falcon.HTTP_BAD_REQUEST,
+    errors.RepoUnknown: falcon.HTTP_BAD_REQUEST,
     errors.BuildNotFound: falcon.HTTP_NOT_FOUND,
     errors.RevisionNotFound: falcon.HTTP_NOT_FOUND,
     errors.NumberTaken: falcon.HTTP_CONFLICT,
@@ -70,6 +72,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     revisions = RevisionsResource(Revisions(store.database, builds))
     app.add_route("/api/v1/admin/builds/{build_id}/revisions", revisions)
     app.add_route("/api/v1/admin/builds/{build_id}/revisions/{revision}", revisions, suffix="one")
+    app.add_route("/api/v1/admin/repos", ReposResource(store.database))
     app.add_route("/health", HealthResource())
     app.add_route("/ready", ReadyResource(store.database))
     app.add_route("/metrics", MetricsResource(counted.registry if counted else None))

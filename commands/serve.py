@@ -1,5 +1,6 @@
 """The command serve: answers requests until a signal."""
 
+import logging
 import os
 from argparse import ArgumentParser, Namespace
 from contextlib import closing
@@ -7,13 +8,16 @@ from contextlib import closing
 from build_admin import __version__, tokens
 from build_admin.app import create_app
 from build_admin.commands.errors import CommandError
+from build_admin.logs import event
 from build_admin.models.build import canonical
 from build_admin.models.builds import Author, Builds
 from build_admin.models.errors import BuildNotFound
-from build_admin.models.stores.store import Store, open_store
+from build_admin.models.stores.store import Store, in_words, open_store, withheld
 from build_admin.schemas.sample import SAMPLE
 from build_admin.server import server
 from build_admin.settings import Settings
+
+log = logging.getLogger("build_admin.start")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -30,6 +34,10 @@ def run(settings: Settings, options: Namespace) -> None:
     """Answer requests until a signal. Raises StoreError, CommandError and SettingsError."""
     with closing(open_store(settings.data, settings.database_url)) as store:
         app = create_app(settings, store)
+        with in_words(store.name):
+            unread = withheld(store.database)
+        for table in unread:
+            event(log, logging.WARNING, "no privilege to read a table; what it tells is not known", table=table)
 
         def announce(url: str) -> None:
             print(f"Build Admin {__version__} serves {url}", flush=True)

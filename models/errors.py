@@ -25,6 +25,10 @@ class RevisionNotFound(Refusal):
         )
 
 
+class RepoUnknown(Refusal):
+    """No repository has this name, or it is not the one that is asked for beside it."""
+
+
 class PreconditionFailed(Refusal):
     """The build is not in the state that the client expects (RFC 9110, section 13)."""
 

@@ -1,6 +1,5 @@
 """Listing: the stored builds, filtered and a page at a time, newest id first."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -8,45 +7,14 @@ from typing import Any
 from peewee import SQL, fn
 
 from build_admin.models.build import Build, from_row
+from build_admin.models.filters import Filters
+from build_admin.models.repos import Repos
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.tables import Columns
 
 #: So many builds at most are sorted to find a page of them. More than that are walked in the order of their ids, where
 #: a page is soon found; few could be anywhere in the table.
 _SORTED = 10_000
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What builds are asked for; None asks for nothing.
-
-    Attributes:
-        status: the statuses, of which a build has one.
-        repo_id, number, branch: the field's value; its zero is found where the row has NULL, as it reads.
-        after, before: Unix seconds between which the build was created; the bounds themselves are outside.
-
-    """
-
-    status: Sequence[str] | None = None
-    repo_id: int | None = None
-    number: int | None = None
-    branch: str | None = None
-    after: int | None = None
-    before: int | None = None
-
-    def applied_to(self, query: Any) -> Any:
-        """Return a peewee query of builds, narrowed to those that pass."""
-        if self.status is not None:
-            query = query.where(Build.status << list(self.status))
-        for field in (Build.repo_id, Build.number, Build.branch):
-            value = getattr(self, field.name)
-            if value is not None:
-                query = query.where((field == value) if value else (field == value) | field.is_null())
-        if self.after is not None:
-            query = query.where(Build.created > self.after)
-        if self.before is not None:
-            query = query.where((Build.created < self.before) | Build.created.is_null())
-        return query
 
 
 @dataclass(frozen=True)
@@ -68,6 +36,7 @@ class Listing:
 
     def __init__(self, database: Database, columns: Columns) -> None:
         self._database = database
+        self._repos = Repos(database)
         self._fields = [Build._meta.fields[name] for name in columns.names]
 
     def page(self, filters: Filters, page: int, per_page: int) -> Page:
@@ -79,6 +48,7 @@ class Listing:
             per_page: how many builds a page has.
 
         Raises:
+            RepoUnknown: no repository has the name that is asked for.
             StoredBuildUnreadable: a row holds what is not a build.
             peewee.DatabaseError: the database cannot be read.
 
@@ -86,6 +56,7 @@ class Listing:
         return self._database.snapshot(partial(self._page, filters, (page - 1) * per_page, per_page))
 
     def _page(self, filters: Filters, offset: int, limit: int) -> Page:
+        filters = filters.with_repo_id(self._repos)
         total: int = filters.applied_to(Build.select(fn.COUNT(SQL("*")))).scalar(self._database)
         limit = min(limit, total - offset)
         if limit <= 0:

@@ -8,10 +8,11 @@ from collections.abc import Collection
 from enum import Enum
 from typing import Any
 
-from peewee import BigAutoField, BigIntegerField, CharField, Model
+from peewee import SQL, BigAutoField, BigIntegerField, CharField, Model, fn
 
+from build_admin.models import vela
+from build_admin.models.errors import RepoUnknown
 from build_admin.models.stores.database import Database
-from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.statement import rows
 
 
@@ -36,27 +37,19 @@ class Access(Enum):
 
 _COLUMNS = set(Repo._meta.fields)
 
-#: The table's columns, and whether the role may read them. Without the table both give no row.
-_SQLITE = "SELECT name, 1 FROM pragma_table_info('repos')"
-_POSTGRESQL = (
-    "SELECT attname, has_column_privilege(attrelid, attnum, 'SELECT') FROM pg_attribute "
-    "WHERE attrelid = to_regclass('repos') AND attnum > 0 AND NOT attisdropped"
-)
-
 
 class Repos:
     """The repositories that a Vela server has in this database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._columns = _POSTGRESQL if isinstance(database, PostgresqlDatabase) else _SQLITE
 
     def access(self) -> Access:
         """Return whether the table is there and can be read; a server may make it, or a role be granted it, any time.
 
         A table of this name that lacks one of the columns is somebody else's.
         """
-        readable = dict(self._database.execute_sql(self._columns).fetchall())
+        readable = vela.columns(self._database, Repo)
         if not readable.keys() >= _COLUMNS:
             return Access.ABSENT
         return Access.GRANTED if all(readable[name] for name in _COLUMNS) else Access.REFUSED
@@ -72,6 +65,32 @@ class Repos:
     def counters(self, ids: Collection[int]) -> dict[int, int]:
         """Return the number of each repository's last build, by the repository's id; of those that are there."""
         return {repo_id: counter or 0 for repo_id, counter in self._select(Repo.id, Repo.counter, Repo.id, ids)}
+
+    def id_of(self, full_name: str) -> int:
+        """Return the id of the repository that is called so. Raises RepoUnknown."""
+        if self.access() is not Access.GRANTED:
+            raise RepoUnknown(f"No repository has a name here; name '{full_name}' by its repo_id.")
+        found = self.ids([full_name])
+        if not found:
+            raise RepoUnknown(f"No repository is called '{full_name}'; correct its name: organization/repository.")
+        return found[full_name]
+
+    def first(
+        self, most: int, ids: Collection[int] | None = None, full_name: str | None = None
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Return the repositories with one of `ids` and this name, None for any, by id, and how many there are.
+
+        No more than `most` are returned, but all are counted.
+        """
+        if self.access() is not Access.GRANTED:
+            return [], 0
+        query = Repo.select(Repo.id, Repo.full_name)
+        if ids is not None:
+            query = query.where(Repo.id << list(ids))
+        if full_name is not None:
+            query = query.where(Repo.full_name == full_name)
+        total: int = query.select(fn.COUNT(SQL("*"))).scalar(self._database)
+        return list(query.order_by(Repo.id).limit(most).dicts().execute(self._database)), total
 
     def _select(self, key: Any, value: Any, field: Any, wanted: Collection[Any]) -> list[tuple[Any, ...]]:
         if not wanted or self.access() is not Access.GRANTED:

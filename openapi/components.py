@@ -118,6 +118,8 @@ def _schemas(spec: APISpec) -> dict[str, JSON]:
         "FormerBuild": shape | {"properties": types, "description": "A build as it was, ready to be put back: a newer "
                                 "field that it had no value in, and now has, is null."},
         "ListedRevision": listed,
+        "Repo": {"type": "object", "required": ["id", "full_name"], "additionalProperties": False,
+                 "properties": {"id": _ID, "full_name": TEXT}},
         "Revision": listed | {"required": [*revision, "before"], "properties": revision | {"before": before}},
         "Error": {"type": "object", "required": ["error"], "additionalProperties": False,
                   "properties": {"error": {"type": "string", "description": "what is wrong and what to do"},

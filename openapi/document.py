@@ -16,7 +16,13 @@ from build_admin import __version__
 from build_admin.app import create_app
 from build_admin.models.stores.store import open_store
 from build_admin.openapi.components import JSON, REFUSAL_OF, REFUSALS, TEXT, add_components, ref, response
-from build_admin.schemas.parameters import ListParameters, OverwriteParameters, PageParameters, QueueParameters
+from build_admin.schemas.parameters import (
+    ListParameters,
+    OverwriteParameters,
+    PageParameters,
+    QueueParameters,
+    RepoParameters,
+)
 from build_admin.schemas.sample import SAMPLE
 from build_admin.settings import Settings
 
@@ -61,7 +67,7 @@ def _operations() -> dict[tuple[str, str], JSON]:
     """Return every operation but HEAD, by method and path; HEAD is described by what GET is."""
     builds = "/api/v1/admin/builds"
     build, array = ref("Build"), {"type": "array", "items": ref("Build")}
-    revisions = {"type": "array", "items": ref("ListedRevision")}
+    revisions, repos = ({"type": "array", "items": ref(name)} for name in ("ListedRevision", "Repo"))
     paged = ("Link", "X-Total-Count")
     conditions = ["If-Match", "If-None-Match"]
     stored = response("The build as it is now stored.", ref("StoredBuild"), "ETag", example=SAMPLE)
@@ -94,6 +100,10 @@ def _operations() -> dict[tuple[str, str], JSON]:
         ("GET", f"{builds}/{{build_id}}/revisions/{{revision}}"): _operation(
             "readRevision", "Read a revision, with the build as it was before it", None,
             answers={200: response("The revision.", ref("Revision"))}, refusals=(404,),
+        ),
+        ("GET", "/api/v1/admin/repos"): _operation(
+            "listRepos", "List what a Vela server's repositories are called", RepoParameters,
+            answers={200: response("At most 1000 repositories; the total counts all.", repos, "X-Total-Count")},
         ),
         ("GET", "/health"): _open("health", "Whether the process answers", {"const": "ok"}),
         ("GET", "/ready"): _open(

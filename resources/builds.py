@@ -7,7 +7,8 @@ import falcon
 
 from build_admin.models.build import canonical, etag
 from build_admin.models.builds import Builds
-from build_admin.models.listing import Filters, Listing
+from build_admin.models.filters import Filters
+from build_admin.models.listing import Listing
 from build_admin.resources import paging, read_ahead
 from build_admin.resources.identifier import identifier
 from build_admin.resources.preconditions import Preconditions

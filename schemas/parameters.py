@@ -39,6 +39,17 @@ class Number(fields.Integer):
         return int(value)
 
 
+class Numbers(fields.List[int]):
+    """One or more integers from 1, in digits, separated by commas."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(fields.Integer(validate=validate.Range(1, MAX_INTEGER)), **kwargs)
+        self._number = Number(1)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        return [self._number.deserialize(number) for number in value.split(",")]
+
+
 class Choices(fields.List[str]):
     """One or more of the `choices`, separated by commas."""
 
@@ -83,13 +94,23 @@ class ListParameters(PageParameters):
 
     status = Choices(STATUSES)
     repo_id = Number()
+    repo = String(500)
     number = Number()
     branch = String(500)
+    host = String(250)
     after = Number()
     before = Number()
+    stuck_before = Number()
 
 
 class QueueParameters(Parameters):
     """The parameters of `GET …/builds/queue`."""
 
     after = Number()
+
+
+class RepoParameters(Parameters):
+    """The parameters of `GET …/repos`."""
+
+    id = Numbers()
+    full_name = String(500)

@@ -11,6 +11,7 @@ import pytest
 
 from postgresql import postgresql
 from service import Service, running
+from vela import Tables
 
 _databases = itertools.count(1)
 _ids = itertools.count(1000)
@@ -57,6 +58,20 @@ def service(store: dict[str, Any]) -> Iterator[Service]:
     """A service on each kind of store, one for all tests; take builds of your own with `new_id`."""
     with running(**store) as running_service:
         yield running_service
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def beside(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Service, Tables]]:
+    """A service on each kind of store that has a Vela server's tables too, and those; one for all tests."""
+    settings: dict[str, Any] = {"DATA": tmp_path_factory.mktemp(f"beside-{request.param}")}
+    if request.param == "postgresql":
+        settings["DATABASE_URL"] = request.getfixturevalue("new_database")()
+    tables = Tables(settings)
+    tables.make()
+    with running(**settings) as running_service:
+        yield running_service, tables
 
 
 @pytest.fixture

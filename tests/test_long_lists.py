@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from build_admin.models.builds import Builds
-from build_admin.models.listing import Filters, Listing
+from build_admin.models.filters import Filters
+from build_admin.models.listing import Listing
 from build_admin.models.stores.store import Store, open_store
 
 COUNT = 12_000

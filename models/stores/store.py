@@ -8,7 +8,9 @@ from pathlib import Path
 
 import peewee
 
+from build_admin.models import vela
 from build_admin.models.errors import StoreError
+from build_admin.models.repos import Repo
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.sqlite import SqliteDatabase
@@ -65,7 +67,14 @@ def describe(data: Path, url: str = "") -> str:
         found = f"{name}: reachable, {tables}"
         if "builds" not in missing and (lacking := inspect(database).missing):
             found += f"; no columns for {', '.join(lacking)}, which are refused"
+        if unread := withheld(database):
+            found += f"; no privilege to read {', '.join(unread)}, so what they tell is not known"
         return found
+
+
+def withheld(database: Database) -> list[str]:
+    """Return the names of the Vela server's tables that are there and may not be read. Raises peewee.DatabaseError."""
+    return vela.withheld(database, Repo, vela.Worker, vela.Executable)
 
 
 def require_file(data: Path, url: str = "") -> None:

@@ -1,0 +1,54 @@
+"""Vela: a Vela server's other tables in the same database. They are read, where they are there, and never written."""
+
+from peewee import BigIntegerField, CharField, Model
+
+from build_admin.models.stores.database import Database
+from build_admin.models.stores.postgresql import PostgresqlDatabase
+
+#: A table's columns, and whether each may be read; none of a table that is not there. `to_regclass` finds a table as an
+#: unqualified name in a statement does.
+_SQLITE = "SELECT name, 1 FROM pragma_table_info(?)"
+_POSTGRESQL = (
+    "SELECT attname, has_column_privilege(attrelid, attnum, 'SELECT') FROM pg_attribute "
+    "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
+)
+
+
+class Worker(Model):
+    """A row of `workers`; `running_build_ids` is a PostgreSQL array as text, `{12,15}`, on SQLite too."""
+
+    hostname = CharField(250, primary_key=True)
+    running_build_ids = CharField(500, null=True)
+    last_checked_in = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "workers"
+
+
+class Executable(Model):
+    """A row of `build_executables`: what a worker that takes a pending build runs. Without it none can."""
+
+    build_id = BigIntegerField(primary_key=True)
+
+    class Meta:
+        table_name = "build_executables"
+
+
+def columns(database: Database, model: type[Model]) -> dict[str, bool]:
+    """Return the columns of the model's table, and whether each may be read; of a table that is not there, none.
+
+    To ask first is the only way: on PostgreSQL, a SELECT that is refused spoils the transaction that it is in. Raises
+    peewee.DatabaseError.
+    """
+    query = _POSTGRESQL if isinstance(database, PostgresqlDatabase) else _SQLITE
+    found = database.execute_sql(query, (model._meta.table_name,)).fetchall()
+    return {name: bool(allowed) for name, allowed in found}
+
+
+def withheld(database: Database, *models: type[Model]) -> list[str]:
+    """Return the names of those models' tables that are there, and of which a column that is used may not be read."""
+    return [
+        model._meta.table_name
+        for model in models
+        if not all(columns(database, model).get(name, True) for name in model._meta.fields)
+    ]

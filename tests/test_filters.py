@@ -1,0 +1,138 @@
+"""The list's filters by host, by how long a build is stuck, and by a repository's name, and those names themselves."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from service import BUILDS, Service, refused, run, running
+from vela import Tables
+
+REPOS = "/api/v1/admin/repos"
+
+
+@pytest.fixture
+def stuck(service: Service, new_id: int) -> int:
+    """The id of a repository with builds in every state, created at 100, 200, … and started ten seconds later."""
+    for number, status in enumerate(["running", "pending", "pending approval", "success", "running", "pending"], 1):
+        times = {"created": number * 100, "started": number * 100 + 10} if number < 5 else {"created": 0, "started": 0}
+        service.create(
+            id=new_id + 10_000 * number, repo_id=new_id, number=number, status=status, host=f"w{number % 2}", **times
+        )
+    return new_id
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("host=w1", [5, 3, 1]),
+        ("host=w", []),
+        ("host=w0&status=pending", [6, 2]),
+        ("stuck_before=0", [6, 5]),
+        ("stuck_before=110", [6, 5]),
+        ("stuck_before=111", [6, 5, 1]),
+        ("stuck_before=200", [6, 5, 1]),
+        ("stuck_before=201", [6, 5, 2, 1]),
+        ("stuck_before=9223372036854775807", [6, 5, 2, 1]),
+        ("stuck_before=201&after=0", [2, 1]),
+        ("stuck_before=201&status=running", [5, 1]),
+        ("stuck_before=201&status=success", []),
+        ("stuck_before=201&host=w0&per_page=1&page=2", [2]),
+    ],
+)
+def test_stuck_and_host_filter_the_list(service: Service, stuck: int, query: str, numbers: list[int]) -> None:
+    answer = service.get(f"{BUILDS}?repo_id={stuck}&{query}")
+    assert [build["number"] for build in answer.json] == numbers
+
+
+def test_an_empty_host_is_found_as_it_reads(service: Service, new_id: int) -> None:
+    service.create(id=new_id, repo_id=new_id, number=1, host="")
+    service.create(id=new_id + 10_000, repo_id=new_id, number=2, host="w1")
+    assert [build["id"] for build in service.get(f"{BUILDS}?repo_id={new_id}&host=").json] == [new_id]
+
+
+@pytest.mark.parametrize("query", ["stuck_before=-1", "stuck_before=", "host=%00", "host=" + "x" * 251, "repo=%00"])
+def test_a_filter_that_does_not_parse_is_refused(service: Service, query: str) -> None:
+    refused(service.get(f"{BUILDS}?{query}"), 400)
+
+
+def test_without_a_vela_server_no_repository_has_a_name(service: Service) -> None:
+    answer = service.get(REPOS)
+    assert (answer.status, answer.body, answer.headers["X-Total-Count"]) == (200, b"[]\n", "0")
+    assert "repo_id" in refused(service.get(f"{BUILDS}?repo=octocat/hello-world"), 400)["error"]
+
+
+@pytest.fixture
+def named(beside: tuple[Service, Tables], new_id: int) -> tuple[Service, int]:
+    """A service with a build of the repository octocat/<id>, and one of a repository that has no name."""
+    service, tables = beside
+    tables.insert("repos", id=new_id, full_name=f"octocat/größer {new_id}", counter=2**31 - 1)
+    for repo_id in (new_id, new_id + 10_000):
+        service.create(id=repo_id, repo_id=repo_id, number=1)
+    return service, new_id
+
+
+def test_a_build_is_found_by_its_repositorys_name(named: tuple[Service, int]) -> None:
+    service, repo_id = named
+    name = f"octocat/gr%C3%B6%C3%9Fer%20{repo_id}"
+    for query in (f"repo={name}", f"repo={name}&repo_id={repo_id}", f"repo={name}&number=1"):
+        answer = service.get(f"{BUILDS}?{query}")
+        assert ([build["id"] for build in answer.json], answer.headers["X-Total-Count"]) == ([repo_id], "1")
+    assert service.get(f"{BUILDS}?repo={name}&number=2").json == []
+
+
+def test_a_name_that_is_not_known_is_refused(named: tuple[Service, int]) -> None:
+    service, repo_id = named
+    for query in ("repo=octocat/goodbye", "repo=", f"repo=octocat/gr%C3%B6%C3%9Fer%20{repo_id}&repo_id=7"):
+        error = refused(service.get(f"{BUILDS}?{query}"), 400)["error"]
+    assert f"has repo_id {repo_id}, not 7" in error
+
+
+def test_repositories_are_named(named: tuple[Service, int]) -> None:
+    service, repo_id = named
+    repo = {"id": repo_id, "full_name": f"octocat/größer {repo_id}"}
+    assert repo in service.get(REPOS).json
+    for query in (f"id={repo_id}", f"id=9,{repo_id}", f"full_name=octocat/gr%C3%B6%C3%9Fer%20{repo_id}"):
+        answer = service.get(f"{REPOS}?{query}")
+        assert (answer.json, answer.headers["X-Total-Count"]) == ([repo], "1")
+    assert service.get(f"{REPOS}?id=9&full_name=octocat/gr%C3%B6%C3%9Fer%20{repo_id}").json == []
+    assert service.request("HEAD", REPOS).status == 200
+
+
+@pytest.mark.parametrize("query", ["id=", "id=1,", "id=0", "id=01", "id=1,%202", "full_name=%00", "name=x", "page=1"])
+def test_what_repositories_cannot_be_asked_for_by_is_refused(service: Service, query: str) -> None:
+    refused(service.get(f"{REPOS}?{query}"), 400)
+
+
+def test_repositories_are_listed_up_to_a_bound(data: Path) -> None:
+    tables = Tables({"DATA": data})
+    tables.make()
+    for number in range(1, 1003):
+        tables.insert("repos", full_name=f"octocat/{number}")
+    with running(DATA=data) as service:
+        answer = service.get(REPOS)
+    assert ([repo["id"] for repo in answer.json], answer.headers["X-Total-Count"]) == ([*range(1, 1001)], "1002")
+
+
+def test_a_table_that_may_not_be_read_is_told_of_once_and_is_no_error(
+    new_database: Any, data: Path, tmp_path: Path
+) -> None:
+    url = new_database()
+    Tables({"DATA": data, "DATABASE_URL": url}).make()
+    role = f"reader_{re.sub('[^0-9]', '', url)[-9:]}"
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role} LOGIN".encode())
+        admin.execute(f"GRANT ALL ON SCHEMA public TO {role}; GRANT SELECT (id, name) ON repos TO {role}".encode())
+        admin.execute(f"GRANT SELECT ON workers TO {role}".encode())
+    theirs = re.sub(r"://[^/@]*@", f"://{role}@", url)
+    assert "no privilege to read repos, build_executables" in run("check", DATA=data, DATABASE_URL=theirs).stdout
+    log = tmp_path / "log"
+    with log.open("w") as stderr, running(DATA=data, DATABASE_URL=theirs, stderr=stderr) as service:
+        service.create(id=1)
+        for _ in range(2):
+            assert service.get(REPOS).json == []
+            refused(service.get(f"{BUILDS}?repo=octocat/hello-world"), 400)
+    said = [line for line in log.read_text().splitlines() if "no privilege" in line]
+    assert [re.search(r"table=(\w+)", line)[1] for line in said] == ["repos", "build_executables"]  # type: ignore[index]

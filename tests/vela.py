@@ -1,0 +1,54 @@
+"""A Vela server's tables beside the service's own, as its public migrations make them, with what is of use here."""
+
+import contextlib
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from build_admin.models.stores.store import FILE
+
+TABLES = (
+    "CREATE TABLE repos (id {serial}, user_id BIGINT, org VARCHAR(250), name VARCHAR(250), "
+    "full_name VARCHAR(500) UNIQUE, counter BIGINT)",
+    "CREATE TABLE workers (id {serial}, hostname VARCHAR(250) UNIQUE, address VARCHAR(250), active BOOLEAN, "
+    "status VARCHAR(50), running_build_ids VARCHAR(500), last_checked_in BIGINT, build_limit INTEGER)",
+    "CREATE TABLE build_executables (id {serial}, build_id BIGINT UNIQUE, data BYTEA)",
+)
+
+
+class Tables:
+    """A Vela server's tables in a store of either kind, written as that server does."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._url = settings.get("DATABASE_URL", "")
+        self._file = Path(settings["DATA"]) / FILE
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> None:
+        """Execute a statement, whose parameters are `?`, in a transaction of its own."""
+        if self._url:
+            with psycopg.connect(self._url, autocommit=True) as connection:
+                connection.execute(statement.replace("?", "%s").encode(), values)
+        else:
+            self._file.parent.mkdir(exist_ok=True, parents=True)
+            with contextlib.closing(sqlite3.connect(self._file)) as file, file:
+                file.execute(statement, values)
+
+    def make(self, *tables: str) -> None:
+        """Make the tables, all or those given."""
+        serial = "BIGSERIAL PRIMARY KEY" if self._url else "INTEGER PRIMARY KEY AUTOINCREMENT"
+        for table in tables or TABLES:
+            self.execute(table.format(serial=serial))
+
+    def drop(self) -> None:
+        """Drop the tables."""
+        for name in ("repos", "workers", "build_executables"):
+            self.execute(f"DROP TABLE IF EXISTS {name}")
+
+    def insert(self, table: str, **columns: Any) -> None:
+        """Insert a row."""
+        names = ", ".join(f'"{name}"' for name in columns)
+        values = ", ".join("?" * len(columns))
+        self.execute(f"INSERT INTO {table} ({names}) VALUES ({values})", list(columns.values()))
