@@ -21,12 +21,14 @@ from build_admin.models.builds import Builds
 from build_admin.models.listing import Listing
 from build_admin.models.revisions import Revisions
 from build_admin.models.stores.store import Store, open_store
+from build_admin.models.stuck import Stuck
 from build_admin.resources.build import BuildResource
 from build_admin.resources.builds import BuildsResource
 from build_admin.resources.openapi import OpenapiResource
 from build_admin.resources.operations import HealthResource, MetricsResource, ReadyResource, VersionResource
 from build_admin.resources.repos import ReposResource
 from build_admin.resources.revisions import RevisionsResource
+from build_admin.resources.stuck import StuckResource
 from build_admin.schemas.build import BuildSchema
 from build_admin.schemas.document import DocumentError
 from build_admin.settings import Settings
@@ -68,6 +70,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     stored = BuildsResource(builds, Listing(store.database, store.columns))
     app.add_route("/api/v1/admin/builds", stored)
     app.add_route("/api/v1/admin/builds/queue", stored, suffix="queue")
+    app.add_route("/api/v1/admin/builds/stuck", StuckResource(Stuck(store.database, store.columns)))
     app.add_route("/api/v1/admin/builds/{build_id}", stored, suffix="one")
     revisions = RevisionsResource(Revisions(store.database, builds))
     app.add_route("/api/v1/admin/builds/{build_id}/revisions", revisions)

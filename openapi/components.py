@@ -14,7 +14,8 @@ JSON = dict[str, Any]
 _TAGS_PATTERN = r'^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$'
 _ID = {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_INTEGER}
 TEXT = {"type": "string"}
-_SECONDS = {"type": "integer", "format": "int64", "minimum": 0, "description": "Unix seconds"}
+_TAG: JSON = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+_SECONDS: JSON = {"type": "integer", "format": "int64", "minimum": 0, "description": "Unix seconds"}
 
 _HEADERS: dict[str, JSON] = {
     "X-Request-ID": {"description": "The request's id: the client's own if it can be used, else a new one.",
@@ -110,16 +111,23 @@ def _schemas(spec: APISpec) -> dict[str, JSON]:
                     "propertyNames": {"enum": [*DOCUMENTED, *NEWER]}, "additionalProperties": change},
     }  # fmt: skip
     before = {"anyOf": [{"type": "null"}, ref("FormerBuild")]}
-    listed = {"type": "object", "required": list(revision), "properties": revision, "additionalProperties": False}
+    listed = whole_object(revision)
     faults = {"type": "object", "additionalProperties": {"type": "array", "items": TEXT}}
     return {
         "Build": shape | {"properties": present, "description": "A build; a newer field is there if it has a value."},
         "StoredBuild": shape | {"properties": present | {"repo": repo}, "description": "A build, and repo as sent."},
         "FormerBuild": shape | {"properties": types, "description": "A build as it was, ready to be put back: a newer "
                                 "field that it had no value in, and now has, is null."},
+        "StuckBuild": whole_object({
+            "build": ref("Build"),
+            "etag": _TAG | {"description": "the build's entity tag, without the quotes that it has in a header"},
+            "since": _SECONDS | {"description": "Unix seconds at which it was created (pending) or started (running)"},
+            "evidence": {"type": "array", "items": TEXT, "minItems": 1,
+                         "description": "a sentence for each fact that speaks for or against the build being dead"},
+            "alive": {"type": "boolean", "description": "whether a worker that has checked in says that it runs it"},
+        }),
         "ListedRevision": listed,
-        "Repo": {"type": "object", "required": ["id", "full_name"], "additionalProperties": False,
-                 "properties": {"id": _ID, "full_name": TEXT}},
+        "Repo": whole_object({"id": _ID, "full_name": TEXT}),
         "Revision": listed | {"required": [*revision, "before"], "properties": revision | {"before": before}},
         "Error": {"type": "object", "required": ["error"], "additionalProperties": False,
                   "properties": {"error": {"type": "string", "description": "what is wrong and what to do"},
@@ -138,6 +146,11 @@ def response(description: str, schema: JSON | None, *headers: str, example: Any 
         content: JSON = {"schema": schema} | ({"example": example} if example else {})
         made["content"] = {"application/json": content}
     return made
+
+
+def whole_object(properties: dict[str, JSON]) -> JSON:
+    """Return the schema of an object that has all of these properties and no others."""
+    return {"type": "object", "required": list(properties), "properties": properties, "additionalProperties": False}
 
 
 def ref(name: str) -> JSON:

@@ -22,6 +22,7 @@ from build_admin.schemas.parameters import (
     PageParameters,
     QueueParameters,
     RepoParameters,
+    StuckParameters,
 )
 from build_admin.schemas.sample import SAMPLE
 from build_admin.settings import Settings
@@ -86,6 +87,10 @@ def _operations() -> dict[tuple[str, str], JSON]:
             "listQueue", "List the newest pending and running builds", QueueParameters,
             answers={200: _with_header(response("At most 1000 builds; the total counts all.", array, "X-Total-Count"),
                                        "Link", component="Rest")},
+        ),
+        ("GET", f"{builds}/stuck"): _operation(
+            "listStuck", "List what is stuck and why we think so, longest stuck first", StuckParameters,
+            answers={200: response("A page of stuck builds.", {"type": "array", "items": ref("StuckBuild")}, *paged)},
         ),
         ("GET", f"{builds}/{{build_id}}"): _operation(
             "readBuild", "Read a build", None, *conditions,

@@ -89,8 +89,8 @@ class PageParameters(Parameters):
     per_page = Number(1, MAX_PER_PAGE, load_default=PER_PAGE)
 
 
-class ListParameters(PageParameters):
-    """The parameters of `GET …/builds`: the filters, and the page."""
+class StuckParameters(PageParameters):
+    """The parameters of `GET …/builds/stuck`: the filters, of which `before` says what is stuck, and the page."""
 
     status = Choices(STATUSES)
     repo_id = Number()
@@ -100,6 +100,11 @@ class ListParameters(PageParameters):
     host = String(250)
     after = Number()
     before = Number()
+
+
+class ListParameters(StuckParameters):
+    """The parameters of `GET …/builds`: the filters, and the page."""
+
     stuck_before = Number()
 
 

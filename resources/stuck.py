@@ -1,0 +1,45 @@
+"""The route of stuck builds: what is stuck, and why we think so."""
+
+import time
+
+import falcon
+
+from build_admin.models.build import canonical, etag
+from build_admin.models.filters import Filters
+from build_admin.models.stuck import Stuck, StuckBuild
+from build_admin.resources import layout, paging
+from build_admin.resources.query import parameters, sent
+from build_admin.schemas.parameters import StuckParameters
+
+#: Seconds after which a build counts as stuck if the client does not say.
+STUCK_AGE = 24 * 3600
+
+
+class StuckResource:
+    """The builds that wait or run for too long."""
+
+    def __init__(self, stuck: Stuck) -> None:
+        self._stuck = stuck
+        self._parameters = StuckParameters()
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with a page of the stuck builds that pass the filters, longest stuck first."""
+        filters = {"before": int(time.time()) - STUCK_AGE, **parameters(self._parameters, req)}
+        number, per_page, before = filters.pop("page"), filters.pop("per_page"), filters.pop("before")
+        found, total = self._stuck.page(Filters(**filters, stuck_before=before), number, per_page)
+        paging.set_page(resp, req.path, sent(req), number, per_page, total)
+        resp.data = paging.array(map(_text, found))
+
+    on_head = on_get
+
+
+def _text(stuck: StuckBuild) -> bytes:
+    return layout.text(
+        {
+            "build": stuck.build,
+            "etag": etag(canonical(stuck.build)),
+            "since": stuck.since,
+            "evidence": stuck.evidence,
+            "alive": stuck.alive,
+        }
+    )
