@@ -10,7 +10,6 @@ import falcon
 
 from build_admin import __version__, tokens
 from build_admin.middleware import metrics
-from build_admin.middleware.answers import App
 from build_admin.middleware.authentication import Authentication
 from build_admin.middleware.errors import add_error_handlers
 from build_admin.middleware.methods import Methods, Request
@@ -20,6 +19,7 @@ from build_admin.models import errors
 from build_admin.models.builds import Builds
 from build_admin.models.listing import Listing
 from build_admin.models.revisions import Revisions
+from build_admin.models.stores.database import LeaveGroup
 from build_admin.models.stores.store import Store, open_store
 from build_admin.models.stuck import Stuck
 from build_admin.resources.build import BuildResource
@@ -42,7 +42,14 @@ STATUSES: dict[type[Exception], str] = {
     errors.RevisionNotFound: falcon.HTTP_NOT_FOUND,
     errors.NumberTaken: falcon.HTTP_CONFLICT,
     errors.PreconditionFailed: falcon.HTTP_PRECONDITION_FAILED,
+    # The server discards this answer, and runs the request again by itself.
+    LeaveGroup: falcon.HTTP_SERVICE_UNAVAILABLE,
 }
+
+
+def may_wait(path: str) -> bool:
+    """Return whether a request for `path` may wait for the database; the others are answered whatever that is doing."""
+    return "/api/" in path or path.endswith("/ready")
 
 
 def create_app(settings: Settings | None = None, store: Store | None = None) -> falcon.App[Any, Any]:
@@ -62,10 +69,15 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     builds = Builds(store.database, store.columns)
     schema = BuildSchema(store.columns.limits, store.columns.missing)
 
-    authentication = Authentication(tokens.from_settings(settings))
-    app = App(store.database, middleware=[RequestId(), authentication, Methods()], request_type=Request)
-    counted = metrics.create(store.database, settings.threads, app.in_progress)
-    app.observers += [RequestLog(), *([counted] if counted else [])]
+    counted = metrics.create(store.database, settings.threads)
+    middleware: list[Any] = [
+        RequestId(),
+        RequestLog(store.database),
+        *([counted] if counted else []),
+        Authentication(tokens.from_settings(settings)),
+        Methods(),
+    ]
+    app: falcon.App[Any, Any] = falcon.App(middleware=middleware, request_type=Request)
     app.add_route("/api/v1/admin/build", BuildResource(builds, schema, settings.max_body))
     stored = BuildsResource(builds, Listing(store.database, store.columns))
     app.add_route("/api/v1/admin/builds", stored)

@@ -6,14 +6,15 @@ Whatever a client sends is escaped, so a line is always one line, of printable A
 
 import json
 import logging
+import os
 import re
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import lru_cache
-from typing import Any, TextIO
+from typing import Any
 
 #: Characters of a value that are logged, at the most.
 MAX_VALUE = 200
@@ -50,32 +51,53 @@ FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}
 
 
 class _Thread(threading.local):
-    together = False
+    """The lines that a thread has logged in a block `together`; None outside of one."""
+
+    lines: list[str] | None = None
 
 
-class Handler(logging.StreamHandler[TextIO]):
-    """Writes each line to stderr at once, except those of a block `together`, which are written at its end."""
+class Handler(logging.Handler):
+    """Writes each line to stderr at once, except those of a block `together`, which are written at its end.
+
+    A line that cannot be written (a full disk, a closed pipe) is lost, and nothing else: whoever logs is not told.
+    """
 
     def __init__(self) -> None:
         """Write to the process's stderr."""
-        # What Python itself has for stderr makes a system call of each line, which costs more than to make the line.
-        super().__init__(open(sys.stderr.fileno(), "w", encoding="ascii", closefd=False))  # noqa: SIM115
+        super().__init__()
+        self._stderr = sys.stderr.fileno()
         self._thread = _Thread()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record's line, or keep it for the end of the block."""
+        try:
+            line = self.format(record) + "\n"
+        except Exception:  # as every handler of logging does
+            self.handleError(record)
+            return
+        if self._thread.lines is None:
+            self._write(line)
+        else:
+            self._thread.lines.append(line)
 
     @contextmanager
     def together(self) -> Iterator[None]:
         """Write the lines that this thread logs in this block when it ends, in one system call."""
-        self._thread.together = True
+        lines: list[str] = []
+        self._thread.lines = lines
         try:
             yield
         finally:
-            self._thread.together = False
-            self.flush()
+            self._thread.lines = None
+            if lines:
+                self._write("".join(lines))
 
-    def flush(self) -> None:
-        """Write what was logged, unless it is to be written together with what follows."""
-        if not self._thread.together:
-            super().flush()
+    def _write(self, text: str) -> None:
+        # What Python has for stderr keeps what it could not write, and raises for that again and again.
+        rest = text.encode("ascii", "backslashreplace")
+        with suppress(OSError):
+            while rest:
+                rest = rest[os.write(self._stderr, rest) :]
 
 
 def together() -> AbstractContextManager[None]:
@@ -89,8 +111,8 @@ def set_up(style: str, level: str) -> None:
     handler = Handler()
     handler.setFormatter(FORMATTERS[style]())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.raiseExceptions = False  # a record that cannot be formatted must not be complained of on stderr
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # to ask for them takes time
-    logging.raiseExceptions = False  # a log that cannot be written must not be complained of there
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that requests wait for a thread is no fault
 
 

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from contextlib import closing
 
 from build_admin import __version__, tokens
-from build_admin.app import create_app
+from build_admin.app import create_app, may_wait
 from build_admin.commands.errors import CommandError
 from build_admin.logs import event
 from build_admin.models.build import canonical
@@ -45,7 +45,7 @@ def run(settings: Settings, options: Namespace) -> None:
                 print(_sample(settings, store, url), flush=True)
 
         try:
-            server.serve(app, settings, announce, store.close)
+            server.serve(app, settings, store.database, may_wait, announce, store.close)
         except server.ServerError as error:
             raise CommandError(str(error)) from error
 

@@ -2,14 +2,14 @@
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import falcon
 import peewee
 
 from build_admin.logs import event
-from build_admin.models.stores.database import CommitLost
+from build_admin.models.stores.database import FAILURES, CommitLost
 
 log = logging.getLogger("build_admin.error")
 
@@ -28,6 +28,9 @@ _OUTCOMES = {
     True: "The database was lost while it stored this, and may have done so; read the build before you try again.",
 }
 
+#: What can be missing in a database though a statement is right: a privilege, a schema, a table or a column.
+_MISSING = frozenset({"42501", "3F000", "42P01", "42703"})
+
 App = falcon.App[Any, Any]
 
 
@@ -40,48 +43,33 @@ def add_error_handlers(app: App, statuses: Mapping[type[Exception], str]) -> Non
 
     app.set_error_serializer(_serialize)
     app.add_error_handler(Exception, _defect)
-    app.add_error_handler(peewee.DatabaseError, _database_error)
+    for kind in FAILURES:
+        app.add_error_handler(kind, _database_error)
     app.add_error_handler(tuple(statuses), refuse)
 
 
-def unavailable(req: falcon.Request, error: peewee.DatabaseError) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
-    """Log that the database could not be used for a request, and return the answer: status, headers and body."""
-    refusal = _unavailable(req, error)
-    body = _body(refusal)
-    headers = {
-        "content-type": falcon.MEDIA_JSON,
-        "content-length": str(len(body)),
-        "x-request-id": req.context.request_id,
-        "retry-after": str(RETRY_AFTER),
-    }
-    return falcon.HTTP_SERVICE_UNAVAILABLE, list(headers.items()), [body]
-
-
-def _unavailable(req: falcon.Request, error: peewee.DatabaseError) -> falcon.HTTPError:
-    req.context.database_error = True
-    event(log, logging.ERROR, "the database could not be used", error=str(error), request=req.context.request_id)
-    return falcon.HTTPServiceUnavailable(description=_OUTCOMES[type(error) is CommitLost], retry_after=RETRY_AFTER)
-
-
-def _body(error: falcon.HTTPError) -> bytes:
+def _serialize(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
     sentence = error.description or _SENTENCES.get(error.status_code) or f"{error.title}."
     body: dict[str, Any] = {"error": sentence}
     if faults := getattr(error, "faults", None):
         body["fields"] = faults
     # ASCII, because a fault may name a key that is no text.
-    return (json.dumps(body) + "\n").encode("ascii")
-
-
-def _serialize(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
-    resp.data = _body(error)
+    resp.data = (json.dumps(body) + "\n").encode("ascii")
     resp.content_type = falcon.MEDIA_JSON
 
 
-def _database_error(req: falcon.Request, resp: falcon.Response, error: peewee.DatabaseError, params: Any) -> None:
-    # A statement that the database does not understand is a defect; a table that is gone is not.
-    if isinstance(error, peewee.ProgrammingError) and "does not exist" not in str(error):
+def _database_error(req: falcon.Request, resp: falcon.Response, error: peewee.PeeweeException, params: Any) -> None:
+    # A statement that the database does not understand is a defect of ours.
+    if isinstance(error, peewee.ProgrammingError) and _sqlstate(error) not in _MISSING:
         _defect(req, resp, error, params)
-    raise _unavailable(req, error)
+    req.context.database_error = True
+    event(log, logging.ERROR, "the database could not be used", error=str(error), request=req.context.request_id)
+    raise falcon.HTTPServiceUnavailable(description=_OUTCOMES[type(error) is CommitLost], retry_after=RETRY_AFTER)
+
+
+def _sqlstate(error: peewee.PeeweeException) -> str | None:
+    """Return PostgreSQL's code of an error (its manual, appendix A), which does not depend on the server's language."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None)
 
 
 def _defect(req: falcon.Request, resp: falcon.Response, error: Exception, params: Any) -> None:

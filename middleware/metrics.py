@@ -1,7 +1,7 @@
 """Metrics: what is counted and timed, for Prometheus; where the extra `metrics` is not installed, nothing is."""
 
-from collections.abc import Collection
-from functools import lru_cache
+import time
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import falcon
@@ -17,9 +17,9 @@ _REFUSALS = {400: "invalid", 404: "not_found", 409: "conflict", 412: "preconditi
 
 
 class Metrics:
-    """Counts and times requests when they are answered, in a registry of its own."""
+    """Falcon middleware that counts and times requests when their answers are final, in a registry of its own."""
 
-    def __init__(self, database: Database, threads: int, in_progress: Collection[object]) -> None:
+    def __init__(self, database: Database, threads: int) -> None:
         """Make the registry, as `create` does. Raises ImportError where prometheus-client is not installed."""
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -39,8 +39,8 @@ class Metrics:
         self._errors = Counter(
             "build_admin_database_errors", "Requests that the database could not serve.", registry=made
         )
-        busy = Gauge("build_admin_requests_in_progress", "Requests that are being worked on.", registry=made)
-        busy.set_function(lambda: len(in_progress))
+        self._database = database
+        self._busy = Gauge("build_admin_requests_in_progress", "Requests that are being worked on.", registry=made)
         Gauge("build_admin_threads", "Requests that can be worked on at once.", registry=made).set(threads)
         # To look a child up by its labels costs more than to count.
         self._of_request = lru_cache(4096)(lambda *of: (self._requests.labels(*of), self._seconds.labels(of[0])))
@@ -49,13 +49,24 @@ class Metrics:
         )
         connections.set_function(lambda: len(database.connections))
 
-    def answered(self, req: falcon.Request, status: int, seconds: float) -> None:
-        """Count the request, and what came of it."""
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Take the time."""
+        self._busy.inc()
+        req.context.counted_from = time.perf_counter()
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        """Count the request, and what came of it, after the commit."""
+        self._busy.dec()
+        self._database.on_commit(partial(self._count, req, resp.status_code))
+
+    def _count(self, req: falcon.Request, status: int) -> None:
         route = req.uri_template or "none"
         method = req.method if req.method in _METHODS else "other"
         requests, histogram = self._of_request(route, method, str(status))
         requests.inc()
-        histogram.observe(seconds)
+        histogram.observe(time.perf_counter() - req.context.counted_from)
         if refused := getattr(req.context, "refused", None):
             self._refused.labels(refused).inc()
         if getattr(req.context, "database_error", False):
@@ -73,16 +84,15 @@ def _result(req: falcon.Request, status: int) -> str:
     return "created" if overwritten.created else "changed"
 
 
-def create(database: Database, threads: int, in_progress: Collection[object]) -> Metrics | None:
+def create(database: Database, threads: int) -> Metrics | None:
     """Return the metrics of an application, or None where prometheus-client is not installed.
 
     Args:
-        database: whose connections are counted.
+        database: whose connections are counted, and whose commits are waited for.
         threads: how many requests can be worked on at once.
-        in_progress: the requests that are being worked on, at any time.
 
     """
     try:
-        return Metrics(database, threads, in_progress)
+        return Metrics(database, threads)
     except ImportError:
         return None

@@ -22,4 +22,3 @@ class RequestId:
         """Set `req.context.request_id`, 1 to 64 characters, and the response's header."""
         req.context.request_id = of(req.get_header("X-Request-ID"))
         resp.set_header("X-Request-ID", req.context.request_id)
-        req.env["build_admin.request"] = req

@@ -1,44 +1,64 @@
 """Request log: a line for each request, and one for each overwrite."""
 
 import logging
+import time
+from functools import partial
 
 import falcon
 
 from build_admin.logs import event
+from build_admin.models.stores.database import Database
 
 requests = logging.getLogger("build_admin.request")
 audit = logging.getLogger("build_admin.audit")
 
 
 class RequestLog:
-    """Logs a request when it is answered. The query is left out: people put secrets there."""
+    """Falcon middleware that logs a request when its answer is final.
 
-    def answered(self, req: falcon.Request, status: int, seconds: float) -> None:
-        """Log the request, and the overwrite if it left a revision."""
-        context = req.context
-        subject = getattr(context, "subject", None)
-        overwritten = getattr(context, "overwritten", None)
-        if overwritten is not None and overwritten.revision is not None:
-            event(
-                audit,
-                logging.INFO,
-                "created" if overwritten.created else "overwritten",
-                build=overwritten.build["id"],
-                revision=overwritten.revision,
-                subject=subject,
-                changed=None if overwritten.created else ",".join(overwritten.changes),
-                request=context.request_id,
-            )
+    The query is left out: people put secrets there.
+    """
+
+    def __init__(self, database: Database) -> None:
+        """Log when what a request has written to `database` is committed."""
+        self._database = database
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Take the time."""
+        req.context.began = time.perf_counter()
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        """Log the request, and the overwrite if it left a revision, after the commit."""
+        self._database.on_commit(partial(_log, req, resp.status_code))
+
+
+def _log(req: falcon.Request, status: int) -> None:
+    context = req.context
+    subject = getattr(context, "subject", None)
+    overwritten = getattr(context, "overwritten", None)
+    if overwritten is not None and overwritten.revision is not None:
         event(
-            requests,
+            audit,
             logging.INFO,
-            "request",
-            method=req.method,
-            path=req.path,
-            status=status,
-            ms=round(seconds * 1000, 1),
-            client=req.remote_addr,
+            "created" if overwritten.created else "overwritten",
+            build=overwritten.build["id"],
+            revision=overwritten.revision,
             subject=subject,
-            refused=getattr(context, "refused", None),
+            changed=None if overwritten.created else ",".join(overwritten.changes),
             request=context.request_id,
         )
+    event(
+        requests,
+        logging.INFO,
+        "request",
+        method=req.method,
+        path=req.path,
+        status=status,
+        ms=round((time.perf_counter() - context.began) * 1000, 1),
+        client=req.remote_addr,
+        subject=subject,
+        refused=getattr(context, "refused", None),
+        request=context.request_id,
+    )

@@ -1,27 +1,21 @@
 """Builds: the stored builds, and the one transaction in which a build is overwritten and a revision of it left."""
 
 import time
-from collections.abc import Callable, Collection, Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache, partial
+from functools import partial
 from typing import Any
 
 import peewee
 from peewee import Value
 
 from build_admin.models.build import Build, canonical, changes, compact, etag, from_row, left_out, normal, to_row
-from build_admin.models.errors import BuildNotFound, FieldsLeftOut, MustWait, NumberTaken, Unstorable
-from build_admin.models.stores.database import Database
+from build_admin.models.errors import BuildNotFound, FieldsLeftOut, NumberTaken, Unchanged, Unstorable
+from build_admin.models.stores.database import Database, LeaveGroup
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.rows import PostgresqlRows, SqliteRows
 from build_admin.models.stores.statement import Statement
 from build_admin.models.stores.tables import Columns
-
-#: How many builds are read in one statement at the most; there is a statement for each number of them.
-READ_AT_ONCE = 32
-
-#: Gives a build that was read; raises BuildNotFound, and StoredBuildUnreadable.
-Found = Callable[[], dict[str, Any]]
 
 #: Given the stored build's opaque tag, or None where there is no build, raises PreconditionFailed or does nothing.
 Precondition = Callable[[str | None], None]
@@ -49,19 +43,14 @@ class Overwritten:
         build: the build as it is now stored, or would be after a dry run.
         created: whether there was none before.
         changes: what differs from before, by field; empty if nothing does.
-        number: tells the number of the revision that it left; None if nothing was written.
+        revision: the number of the revision that it left; None if nothing was written.
 
     """
 
     build: dict[str, Any]
     created: bool = False
     changes: Mapping[str, Any] = field(default_factory=dict)
-    number: Callable[[], int] | None = None
-
-    @cached_property
-    def revision(self) -> int | None:
-        """The number of the revision that it left, None if nothing was written; to be asked for after the commit."""
-        return self.number() if self.number else None
+    revision: int | None = None
 
 
 class Builds:
@@ -70,7 +59,9 @@ class Builds:
     def __init__(self, database: Database, columns: Columns) -> None:
         self.database = database
         self._names = columns.names
-        self._find = lru_cache(READ_AT_ONCE)(self._compile_find)
+        this = Build.id == Value("id", converter=False)
+        row = Build.select(*[Build._meta.fields[name] for name in columns.names])
+        self._find = Statement(database, row.where(this))
         self._rows = (
             PostgresqlRows(database, columns.names)
             if isinstance(database, PostgresqlDatabase)
@@ -86,19 +77,14 @@ class Builds:
 
     def find(self, build_id: int) -> dict[str, Any]:
         """Return the build with this id. Raises BuildNotFound and peewee.DatabaseError."""
-        return self.find_all({build_id})[build_id]()
-
-    def find_all(self, ids: Collection[int]) -> dict[int, Found]:
-        """Read at most READ_AT_ONCE builds in one statement; return, by id, what gives each as `find` does.
-
-        Raises peewee.DatabaseError.
-        """
-        rows = self.database.read(partial(self._select, ids))
-        return {build_id: partial(self._found, build_id, rows.get(build_id)) for build_id in ids}
+        build = self.database.read(partial(self.stored, build_id))
+        if build is None:
+            raise BuildNotFound(build_id)
+        return build
 
     def stored(self, build_id: int) -> dict[str, Any] | None:
         """Return the build with this id, None if there is none, to work that the database is already running."""
-        return self._build(self._select([build_id]).get(build_id))
+        return self._build(self._find.first({"id": build_id}))
 
     def left_out(self, build_id: int, mentioned: Container[str]) -> list[str]:
         """Return the newer fields in which the stored build has a value and that are not among those `mentioned`."""
@@ -133,21 +119,20 @@ class Builds:
             peewee.DatabaseError: the database cannot be read or written; nothing was stored.
 
         """
-        work = partial(self._overwrite, fields, author, create, precondition, dry_run)
+        work = partial(self._overwrite, fields, author, create, precondition)
         try:
-            try:
-                return self.database.write(partial(work, wait=False))
-            except MustWait:
-                # Whoever waits for another's lock while he holds one himself may wait for ever.
-                self.database.settle()
-                return self.database.write(work)
-        except (peewee.IntegrityError, peewee.DataError):
-            # Another transaction has taken the id or the number between the check and the write, or what failed was
-            # written by who shares the commit. The second attempt, which waits for each statement, knows what to say.
+            if dry_run:
+                return self.database.snapshot(partial(work, dry_run=True))
             try:
                 return self.database.write(work)
-            except peewee.DataError as error:
-                raise Unstorable from error
+            except (peewee.IntegrityError, peewee.DataError):
+                # Another transaction has taken the id or the number between the check and the write. The second attempt
+                # finds it, and knows what to say.
+                return self.database.write(work)
+        except Unchanged as unchanged:
+            return Overwritten(dict(unchanged.build))
+        except peewee.DataError as error:
+            raise Unstorable from error
 
     def _overwrite(
         self,
@@ -155,10 +140,9 @@ class Builds:
         author: Author,
         create: bool,
         precondition: Precondition | None,
-        dry_run: bool,
-        wait: bool = True,
+        dry_run: bool = False,
     ) -> Overwritten:
-        row, last_revision = self._rows.lock(fields["id"], wait)
+        row, last_revision = (self._find.first(fields), 0) if dry_run else self._rows.lock(fields["id"])
         stored = self._build(row)
         before = canonical(stored) if stored else None
         if precondition:
@@ -169,9 +153,7 @@ class Builds:
             raise FieldsLeftOut(names)
         build = normal(fields)
         if build == stored:
-            return Overwritten(stored)
-        if self._rows.contended and not wait and _number(build) != _number(stored or {}):
-            raise MustWait
+            raise Unchanged(stored)
         self._check_number(build, stored or {})
         changed = changes(stored or {}, build)
         if dry_run:
@@ -186,35 +168,25 @@ class Builds:
             "before": before.decode("utf-8") if before else None,
         }
         number = (
-            self._rows.update(to_row(build, changed), revision, wait)
+            self._rows.update(to_row(build, changed), revision)
             if stored
             else self._rows.insert(to_row(build, self._names), revision)
         )
         return Overwritten(build, stored is None, changed, number)
 
-    def _compile_find(self, count: int) -> Statement:
-        fields = [Build._meta.fields[name] for name in self._names]
-        ids = [Value(str(number), converter=False) for number in range(count)]
-        return Statement(self.database, Build.select(*fields).where(Build.id.in_(ids)))
-
-    def _select(self, ids: Collection[int]) -> dict[int, tuple[Any, ...]]:
-        values = {str(number): build_id for number, build_id in enumerate(ids)}
-        return {row[0]: row for row in self._find(len(ids)).all(values)}  # the first column is the id
-
-    def _found(self, build_id: int, row: tuple[Any, ...] | None) -> dict[str, Any]:
-        build = self._build(row)
-        if build is None:
-            raise BuildNotFound(build_id)
-        return build
-
     def _build(self, row: tuple[Any, ...] | None) -> dict[str, Any] | None:
         return from_row(dict(zip(self._names, row, strict=True))) if row else None
 
     def _check_number(self, build: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
-        if _number(build) != _number(stored):
-            other = self._number_of.first(build)()
-            if other and other[0] != build["id"]:
-                raise NumberTaken(*_number(build), other[0])
+        """Raise NumberTaken where another build has this repo_id and number."""
+        if _number(build) == _number(stored):
+            return
+        if self.database.grouped and isinstance(self.database, PostgresqlDatabase):
+            # The write would wait for another transaction that is about to take the number.
+            raise LeaveGroup
+        other = self._number_of.first(build)
+        if other and other[0] != build["id"]:
+            raise NumberTaken(*_number(build), other[0])
 
 
 def _number(build: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -1,6 +1,7 @@
 """What the models refuse, and why. Each message is one sentence, or two, that may be shown to the client."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 
 class Refusal(Exception):
@@ -42,8 +43,17 @@ class NumberTaken(Refusal):
         )
 
 
-class MustWait(Refusal):
-    """Another transaction holds what this one needs, or may; it is never shown to a client."""
+class Unchanged(Refusal):
+    """The stored build is already what it was to become; nothing is written, and a client is told so with 200.
+
+    Attributes:
+        build: the stored build.
+
+    """
+
+    def __init__(self, build: Mapping[str, Any]) -> None:
+        super().__init__("The build is already as it should be.")
+        self.build = build
 
 
 class FieldsLeftOut(Refusal):

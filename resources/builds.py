@@ -9,7 +9,7 @@ from build_admin.models.build import canonical, etag
 from build_admin.models.builds import Builds
 from build_admin.models.filters import Filters
 from build_admin.models.listing import Listing
-from build_admin.resources import paging, read_ahead
+from build_admin.resources import paging
 from build_admin.resources.identifier import identifier
 from build_admin.resources.preconditions import Preconditions
 from build_admin.resources.query import parameters, sent
@@ -56,7 +56,7 @@ class BuildsResource:
         """Answer with a build and its tag, or with 304 if the client has it already (RFC 9110, section 13.1.2)."""
         parameters(self._none, req)
         preconditions = Preconditions.of(req)
-        text = canonical(read_ahead.find(self._builds, req.env, identifier(build_id)))
+        text = canonical(self._builds.find(identifier(build_id)))
         tag = etag(text)
         preconditions.check_match(tag)
         resp.etag = tag

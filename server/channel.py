@@ -1,4 +1,9 @@
-"""Channel: a connection, and the requests that arrive on it."""
+"""Channel: a connection, and the requests that arrive on it.
+
+It relies on waitress 3.0.2: the main thread alone calls `handle_read`, `handle_write`, `readable` and `received`; a
+worker thread calls `service`, which takes `requests[0]` off and queues the channel again if there are more;
+`will_close` has the main thread close the socket, `close_when_flushed` once everything is sent.
+"""
 
 import socket
 import time
@@ -17,10 +22,8 @@ LINGER = 2
 class Parser(HTTPRequestParser):  # type: ignore[misc]
     """Asks for no body that is refused already, and takes no request whose end two servers may see differently."""
 
-    #: What the application makes of the request, once it was called.
+    #: The application's answer, once it was called; None before.
     task: AppTask | None = None
-    #: What the application has read for the request before it was called; `resources.read_ahead` says what.
-    found: Any = None
 
     def parse_header(self, header_plus: bytes) -> None:
         """Read the request line and the headers. Raises ParsingError for two lengths (RFC 9112, section 6.1)."""
@@ -31,6 +34,10 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         lengths = "CONTENT_LENGTH" in self.headers, self.chunked or "TRANSFER_ENCODING" in self.headers
         if all(lengths) or (self.version == "1.0" and lengths[1]):
             raise ParsingError("Content-Length and Transfer-Encoding exclude each other")
+        # Waitress compares the whole header, which is a list (RFC 9110, section 7.6.1).
+        if "close" in {option.strip(" \t") for option in self.headers.get("CONNECTION", "").lower().split(",")}:
+            self.headers["CONNECTION"] = "close"
+            self.connection_close = True
 
     def received(self, data: bytes) -> int:
         """Take bytes in, and return how many of them belong to this request."""
@@ -41,7 +48,10 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection."""
+    """A connection.
+
+    Times are of `time.monotonic`: a clock that is set must stop no timeout.
+    """
 
     error_task_class = JsonErrorTask
     parser_class = Parser
@@ -50,60 +60,66 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     request: Any
     close_when_flushed: bool
 
+    #: When the request whose turn it is was queued.
+    arrived = 0.0
     #: Whether the client may still be sending when the connection is to be closed.
     lingers = False
-    #: When (Unix seconds) to close, once only the client's sending is waited out.
+    #: When to close, once only the client's sending is waited out.
     lingers_until: float | None = None
-    #: A request that has arrived in part, and when (Unix seconds) it was first seen.
+    #: A request that has arrived in part, and when it was first seen.
     partial: Any = None
     partial_since = 0.0
+    _last_activity = 0.0
 
-    def begin(self) -> bool:
-        """Call the application for the request whose turn it is, if it is one that may share a commit.
+    @property
+    def last_activity(self) -> float:
+        """When the client was last heard of or sent to."""
+        return self._last_activity
 
-        Returns whether it does: `service`, which gives the answer, can be called later then.
+    @last_activity.setter
+    def last_activity(self, _: float) -> None:
+        # Waitress assigns the wall clock's time, in several places.
+        self._last_activity = time.monotonic()
+
+    def call(self) -> None:
+        """Call the application for the request whose turn it is, and keep the answer for `service` to send.
+
+        Only for a request that waitress could parse. Where its client has left already, there is nothing to do.
         """
-        request = self.requests[0]
-        if request.error or request.command != "PUT" or not self.connected:
-            return False
-        return self.task_class(self, request).begin()
-
-    def settle(self) -> None:
-        """Commit what the request has written, if the application was called for it, and log it."""
-        if self.requests[0].task is not None:
-            self.requests[0].task.settle()
+        if self.connected:
+            task = AppTask(self, self.requests[0])
+            task.call()
+            self.requests[0].task = task
 
     def task_class(self, channel: "Channel", request: Parser) -> AppTask:
-        """Return the task of a request, which may have begun."""
-        request.task = request.task or AppTask(channel, request)
-        return request.task
+        """Return the task that has the answer to a request; waitress's `service` makes its tasks by this name."""
+        return request.task or AppTask(channel, request)
 
     def service(self) -> None:
-        """Answer the request whose turn it is."""
+        """Send the answer to the request whose turn it is."""
         # From when it is answered on, the next one may be at work in another thread.
         request = self.requests[0]
         try:
             super().service()
         finally:
-            if request.task is not None:
-                request.task.close()
-                request.task = None
+            # The two know each other, and only the garbage collector would find that nobody else knows them.
+            request.task = None
 
     def is_last(self, request: Any) -> bool:
         """Whether no other request has begun to arrive behind this one."""
         return self.request is None and self.requests[-1:] == [request]
 
-    def is_idle(self, now: float, seconds: float) -> bool:
-        """Whether nothing is being received, worked on or sent at `now` (Unix seconds), nor was for some seconds."""
+    def is_idle(self, seconds: float) -> bool:
+        """Whether nothing is being received, worked on or sent, nor was for some seconds."""
         busy = self.requests or self.request or self.total_outbufs_len
-        return not busy and now - self.last_activity > seconds
+        return not busy and time.monotonic() - self.last_activity > seconds
 
     def readable(self) -> bool:
         """Whether bytes are taken in now."""
         return self.lingers_until is not None or super().readable()
 
     def received(self, data: bytes) -> bool:
-        """Take bytes in, or throw them away if all has been said."""
+        """Take bytes in, or throw them away if everything has been answered."""
         return self.lingers_until is None and super().received(data)
 
     def handle_write(self) -> None:
@@ -111,23 +127,23 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         if self.lingers and self.close_when_flushed and not self.total_outbufs_len:
             # Closing a socket with unread bytes resets the connection, and the answer may be lost on its way.
             self.lingers = self.close_when_flushed = False
-            self.lingers_until = time.time() + LINGER
+            self.lingers_until = time.monotonic() + LINGER
             try:
                 self.socket.shutdown(socket.SHUT_WR)
             except OSError:
                 self.will_close = True
         super().handle_write()
 
-    def maintain(self, now: float, settings: Settings) -> None:
-        """Close the connection if at `now` (Unix seconds) its client has been idle, or slow, for too long."""
-        timeout = settings.request_timeout
+    def maintain(self, settings: Settings) -> None:
+        """Close the connection if its client has been idle, or slow, for too long."""
+        now, timeout = time.monotonic(), settings.request_timeout
         if self.request is not self.partial:
             self.partial, self.partial_since = self.request, now
         elif self.partial is not None and now - self.partial_since > timeout:
             self._refuse_partial()
         unread = self.total_outbufs_len and now - self.last_activity > timeout
         lingered = self.lingers_until is not None and now > self.lingers_until
-        if unread or lingered or self.is_idle(now, settings.idle_timeout):
+        if unread or lingered or self.is_idle(settings.idle_timeout):
             self.will_close = True
 
     def _refuse_partial(self) -> None:

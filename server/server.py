@@ -17,7 +17,7 @@ import waitress.server
 from waitress.adjustments import Adjustments
 
 from build_admin.server.channel import Channel
-from build_admin.server.dispatcher import PATIENCE, Dispatcher
+from build_admin.server.dispatcher import PATIENCE, Dispatcher, Transactions
 from build_admin.settings import Settings
 
 #: How many times the room of a body it may take on its way in: a chunked one takes more than it has content. The limit
@@ -39,13 +39,22 @@ class Server(waitress.server.TcpWSGIServer):  # type: ignore[misc]
     channel_class = Channel
     stopping = False
 
-    def __init__(self, app: Any, settings: Settings, leave: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        app: Any,
+        settings: Settings,
+        transactions: Transactions,
+        may_wait: Callable[[str], bool],
+        leave: Callable[[], object],
+    ) -> None:
+        """Listen. The arguments are those of `serve`. Raises OSError and ServerError."""
         self._settings = settings
         adj = adjustments(settings)
         # IPv4 first, where a name has both: that is where a client looks that was given a number.
         places = sorted(adj.listen, key=lambda place: place[0] != socket.AF_INET)
         self._polling = False
-        dispatcher = Dispatcher(adj.threads, leave)
+        self._next_maintenance = 0.0
+        dispatcher = Dispatcher(adj.threads, transactions, may_wait, leave)
         super().__init__(app, adj=adj, sockinfo=places[0], dispatcher=dispatcher)
 
     @property
@@ -64,10 +73,21 @@ class Server(waitress.server.TcpWSGIServer):  # type: ignore[misc]
         if os.name != "nt":
             super().set_reuse_addr()
 
+    def readable(self) -> bool:
+        """Whether a connection can be accepted; once a second, look after those that are there.
+
+        Waitress's own asks for the wall clock's time, and stops its maintenance where that is set back.
+        """
+        now = time.monotonic()
+        if now >= self._next_maintenance:
+            self._next_maintenance = now + 1
+            self.maintenance(now)
+        return bool(super().readable())
+
     def maintenance(self, now: float) -> None:
-        """Close connections that have been idle or slow for too long; waitress calls this every second."""
+        """Close connections that have been idle or slow for too long."""
         for channel in list(self.active_channels.values()):
-            channel.maintain(now, self._settings)
+            channel.maintain(self._settings)
 
     def stop(self, signum: int, frame: Any = None) -> None:
         """Stop, as a signal handler: what was accepted is finished first. A second signal ends the process at once."""
@@ -77,34 +97,45 @@ class Server(waitress.server.TcpWSGIServer):  # type: ignore[misc]
         super().pull_trigger()
 
     def run(self) -> None:
-        """Serve until `stop`, and then for as long as an accepted request takes, within the grace period."""
+        """Serve until `stop`, and then for as long as an accepted request takes, within the grace period.
+
+        This thread accepts connections, reads requests from their sockets and sends the answers that worker threads
+        leave; it never runs the application. A round of the loop:
+
+        1. Wait until a socket can be read or written, or a worker thread pulls the trigger because it has an answer.
+        2. Look again without waiting, as long as that brings further requests: clients that were answered together ask
+           again together, a moment apart, and those that arrive together share a commit.
+        3. Have the worker threads answer, and give them the interpreter for it (`Dispatcher.work`).
+
+        Where work is left after that, because it takes longer than PATIENCE, the next wait is short too, so that
+        another thread can be called for it soon.
+        """
         left = False
         while not self.stopping:
             self._poll(timeout=PATIENCE if left else 1)
             before = 0
-            # Clients that were answered together ask again together, a moment apart; to wait is to share a commit.
-            while before < (before := len(self.task_dispatcher.queue)):
+            while before < (before := self.task_dispatcher.waiting):
                 self._poll(timeout=0)
             left = self.task_dispatcher.work()
-        deadline = time.time() + self._settings.grace
+        deadline = time.monotonic() + self._settings.grace
         self._close_listener()
-        while self.active_channels and time.time() < deadline:
-            self.maintenance(time.time())
+        while self.active_channels and time.monotonic() < deadline:
             for channel in list(self.active_channels.values()):
-                if channel.is_idle(time.time(), QUIET):
+                channel.maintain(self._settings)
+                if channel.is_idle(QUIET):
                     channel.will_close = True
             self._poll(timeout=0.05)
             self.task_dispatcher.work()
-        self.task_dispatcher.shutdown(timeout=max(0, deadline - time.time()))
+        self.task_dispatcher.shutdown(timeout=max(0, deadline - time.monotonic()))
 
     def _poll(self, timeout: float = 1) -> None:
-        # The time-out is for Windows, where a signal does not wake a thread that waits for sockets.
+        # The timeout is for Windows, where a signal does not wake a thread that waits for sockets.
         self._polling = True
         self.asyncore.loop(timeout=timeout, use_poll=self.adj.asyncore_use_poll, map=self._map, count=1)
         self._polling = False
 
     def _close_listener(self) -> None:
-        # Who is connected by now has been told so by the system, and may have sent a request.
+        # The system has completed these connections, and their clients may have sent a request.
         before = -1
         while before < len(self.active_channels) < self._settings.connections:
             before = len(self.active_channels)
@@ -115,27 +146,37 @@ class Server(waitress.server.TcpWSGIServer):  # type: ignore[misc]
         self._poll(timeout=0)
 
 
-def serve(app: Any, settings: Settings, announce: Callable[[str], None], leave: Callable[[], object]) -> None:
+def serve(
+    app: Any,
+    settings: Settings,
+    transactions: Transactions,
+    may_wait: Callable[[str], bool],
+    announce: Callable[[str], None],
+    leave: Callable[[], object],
+) -> None:
     """Serve `app` until SIGTERM or Ctrl-C (on Windows Ctrl-Break too), finish what was accepted, and return.
 
     Args:
         app: the WSGI application.
         settings: the address, the limits and the grace period.
+        transactions: the database that `app` writes to, whose transactions its requests share.
+        may_wait: tells whether a request for a path may wait for that database.
         announce: called with the URL once the server listens.
-        leave: called by each thread that has worked on requests when there are no more.
+        leave: called by each worker thread before it ends.
 
     Raises:
         ServerError: the address cannot be listened on.
 
     """
     try:
-        server = Server(app, settings, leave)
+        server = Server(app, settings, transactions, may_wait, leave)
     except OSError as error:
         raise ServerError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from None
     for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), server.stop)
-    # What is there by now stays, and what a request makes is gone with it: there is little for a collector to find.
+    # What exists now lives as long as the process, and a request leaves no reference cycles: there is little garbage to
+    # collect, and to look for it seldom keeps requests from waiting for that.
     gc.freeze()
     gc.set_threshold(10_000)
     announce(server.url)

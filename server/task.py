@@ -1,4 +1,8 @@
-"""Task: a request that is answered, by the application or, where it never reaches that, in its place."""
+"""Task: a request that is answered, by the application or, where it never reaches that, in its place.
+
+It relies on waitress 3.0.2: `Task.service` calls `start`, `execute` and `finish`; `channel_class` and the task classes
+of a channel can be replaced; `build_response_header` reads `status`, `response_headers` and `content_length`.
+"""
 
 import functools
 import json
@@ -8,7 +12,6 @@ from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error, build_http_date
 
 from build_admin.middleware import request_id
-from build_admin.resources.read_ahead import ARRIVED, WAITING
 
 _SENTENCES = {
     400: "The request is not HTTP as RFC 9112 has it.",
@@ -30,7 +33,7 @@ class JsonErrorTask(ErrorTask):  # type: ignore[misc]
     """Answers a request that never reaches the application in JSON, as every other."""
 
     def execute(self) -> None:
-        """Write the whole answer, and close the connection after it."""
+        """Write the whole answer, and close the connection after it. Replaces waitress's plain text."""
         error = self.request.error
         sentence = _SENTENCES.get(error.code, "This is a defect of Build Admin; its log has the details.")
         body = (json.dumps({"error": sentence}) + "\n").encode("ascii")
@@ -52,65 +55,57 @@ def _date(at: int) -> str:
 
 
 class AppTask(WSGITask):  # type: ignore[misc]
-    """Answers a request as the application does, in two steps, so that several answers can wait for one commit."""
+    """Answers a request as the application does, in two steps: `call` keeps the answer, and `execute` writes it.
 
+    So the answers of a group can be kept until their commit. Waitress's own `execute` writes while it calls.
+    """
+
+    # Waitress's own, said again for the type checker.
     content_length: int | None
-    _answer: Any = None
-    _body: bytes | None = None
+    close_on_finish: bool
+    _body = b""
     _error: Exception | None = None
 
-    def begin(self) -> bool:
-        """Call the application, and return whether its answer waits for something that others may share."""
+    def call(self) -> None:
+        """Call the application and keep its answer. An exception is kept too, for `execute` to raise."""
         self.start()
         try:
-            self._answer = self.channel.server.application(self._environment(), self._start_response)
-        except Exception as error:  # waitress answers it when its turn comes
-            self._error = error
-        return getattr(self._answer, "waits", False)
-
-    def settle(self) -> None:
-        """Have the answer ready to be written, whole."""
-        try:
-            if self._answer is not None and self._body is None:
-                self._body = b"".join(self._answer)
+            # It may have been read already, by a call whose answer was given up.
+            self.request.get_body_stream().seek(0)
+            answer = self.channel.server.application(self.get_environment(), self._start_response)
+            try:
+                self._body = b"".join(answer)
+            finally:
+                if hasattr(answer, "close"):
+                    answer.close()
         except Exception as error:
             self._error = error
 
     def execute(self) -> None:
-        """Write the answer, whole."""
-        if self._answer is None and self._error is None:
-            self.begin()
-        self.settle()
+        """Write the answer, whole. Raises what the application has raised; waitress answers that with 500."""
         if self._error is not None:
             raise self._error
-        body = self._body or b""
-        if self.content_length is None:
-            self.content_length = len(body)
+        if self.content_length is None and self.has_body:
+            self.content_length = len(self._body)
         header = self.build_response_header()
-        if header.count(b"\n") != len(self.response_headers) + 2:
-            raise ValueError("A header has more than one line.")
         self.wrote_header = True
-        self.channel.write_soon(header + body if self.has_body else header)
-
-    def close(self) -> None:
-        """Let go of the answer, written or not, and of what it knows this task by."""
-        if hasattr(self._answer, "close"):
-            self._answer.close()
-        self._answer = None
+        self.channel.write_soon(header + self._body if self.has_body else header)
 
     def build_response_header(self) -> bytes:
-        """Return the status line and headers."""
+        """Return the status line and headers. Raises ValueError for a header that would be more than one line."""
         # A client is told that its connection closes where the server stops and nothing else is to be answered.
         if self.channel.server.stopping and self.channel.is_last(self.request):
             self.set_close_on_finish()
+        closes = self.close_on_finish or self.version == "1.0" or self.request.connection_close
         header: bytes = super().build_response_header()
+        if header.count(b"\n") != len(self.response_headers) + 2:
+            raise ValueError("A header has more than one line.")
+        if not self.has_body and not closes:
+            # Waitress closes after an answer without a Content-Length. One that has no body ends with its headers
+            # (RFC 9112, section 6.3), and the connection can be kept.
+            self.close_on_finish = False
+            header = header.replace(b"Connection: close\r\n", b"")
         return header
-
-    def _environment(self) -> dict[str, Any]:
-        environment: dict[str, Any] = self.get_environment()
-        environment[ARRIVED] = self.request
-        environment[WAITING] = self.channel.server.task_dispatcher.waiting
-        return environment
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         self.complete = True

@@ -1,7 +1,8 @@
-"""Commits that several overwrites share: each is told what came of it, and no other."""
+"""Groups of requests that share a commit: each is answered as it would be by itself."""
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,10 +14,10 @@ import peewee
 import pytest
 
 from build_admin.app import create_app
-from build_admin.models.builds import Author, Builds, Overwritten
+from build_admin.models.builds import Author, Builds
 from build_admin.models.errors import BuildNotFound
 from build_admin.models.revisions import Revisions
-from build_admin.models.stores.database import Database, SharedCommit
+from build_admin.models.stores.database import CommitLost, Database, LeaveGroup
 from build_admin.models.stores.sqlite import CHECKPOINT, CHECKPOINT_OF_LARGE, LARGE, SqliteDatabase
 from build_admin.models.stores.store import FILE, Store, open_store
 from build_admin.settings import Settings
@@ -24,6 +25,38 @@ from postgresql import await_a_waiting_one
 from service import BUILD, KEY, build, token
 
 ME = Author("me", "a-request")
+
+
+class Request:
+    """A member of a group: what `work` returned or raised, and what was told after the commit, in order."""
+
+    def __init__(self, database: Database, work: Callable[[], Any]) -> None:
+        self.arrived = time.monotonic()
+        self.outcomes: list[Any] = []
+        self.told: list[Any] = []
+        self._database = database
+        self._work = work
+
+    def call(self) -> None:
+        try:
+            outcome = self._work()
+        except Exception as error:
+            outcome = error
+        self.outcomes.append(outcome)
+        self._database.on_commit(partial(self.told.append, outcome))
+
+
+def group(builds: Builds, *works: Callable[[], Any]) -> list[Request]:
+    """Run each of `works` as a member of one group, and then those that have to again, as the server does."""
+    requests = [Request(builds.database, work) for work in works]
+    waiting = [*requests]
+    while waiting:
+        with builds.database.group() as members:
+            while waiting and not members.ended:
+                members.run(waiting.pop(0))
+        for request in members.again:
+            request.call()
+    return requests
 
 
 @pytest.fixture
@@ -39,93 +72,127 @@ def stores(request: pytest.FixtureRequest, data: Path) -> tuple[Store, Store]:
     return open_store(data, url), open_store(data, url)
 
 
-def share(database: Database, work: Callable[[], Any]) -> tuple[Any, SharedCommit | None]:
-    """Do as the application does for a request; return what `work` returns or raises, and the commit it waits for."""
-    with database.sharing():
-        try:
-            return work(), database.uncommitted
-        except Exception as error:
-            return error, database.uncommitted
+@pytest.fixture
+def two(stores: tuple[Store, Store]) -> tuple[Builds, Builds]:
+    """The builds of one database, builds 1 to 3 of which are there, in two connections."""
+    one, other = (Builds(store.database, store.columns) for store in stores)
+    for number in (1, 2, 3):
+        one.overwrite(build(id=number), ME, create=True)
+    return one, other
 
 
-def test_overwrites_that_share_a_commit_are_seen_after_it(stores: tuple[Store, Store]) -> None:
-    builds, others = (Builds(store.database, store.columns) for store in stores)
-    for number in (1, 2):
-        builds.overwrite(build(id=number), ME, create=True)
-    overwrites = [lambda number=number: builds.overwrite(build(id=number, title="new"), ME) for number in (1, 2)]
-    commits = {share(builds.database, overwrite)[1] for overwrite in overwrites}
-    (commit,) = commits
-    assert commit is not None
-    assert [others.find(number)["title"] for number in (1, 2)] == [build()["title"]] * 2
-    commit.settle()
+def test_overwrites_of_a_group_are_seen_and_told_after_its_commit(two: tuple[Builds, Builds]) -> None:
+    builds, others = two
+    requests = [Request(builds.database, partial(builds.overwrite, build(id=n, title="new"), ME)) for n in (1, 2)]
+    with builds.database.group() as members:
+        for request in requests:
+            members.run(request)
+        assert [others.find(number)["title"] for number in (1, 2)] == [build()["title"]] * 2
+        assert [request.told for request in requests] == [[], []]
+    assert members.again == []
     assert [others.find(number)["title"] for number in (1, 2)] == ["new"] * 2
-    commit.settle()
-    assert builds.database.uncommitted is None
+    assert [[told.revision for told in request.told] for request in requests] == [[2], [2]]
 
 
-def test_overwrites_of_one_build_that_share_a_commit_follow_each_other(stores: tuple[Store, Store]) -> None:
-    builds, others = (Builds(store.database, store.columns) for store in stores)
-    builds.overwrite(build(id=1, title="0"), ME, create=True)
-    works = [partial(builds.overwrite, build(id=1, title=title), ME) for title in ("1", "2", "3")]
-    outcomes, commits = zip(*[share(builds.database, work) for work in works], strict=True)
-    (commit,) = set(commits)
-    assert commit is not None
-    commit.settle()
-    assert [outcome.revision for outcome in outcomes] == [2, 3, 4]
+def test_overwrites_of_one_build_in_a_group_follow_each_other(two: tuple[Builds, Builds]) -> None:
+    builds, others = two
+    requests = group(builds, *[partial(builds.overwrite, build(id=1, title=title), ME) for title in ("1", "2", "3")])
+    assert [[told.revision for told in request.told] for request in requests] == [[2], [3], [4]]
     history = Revisions(others.database, others)
-    assert [history.find(1, number)["before"]["title"] for number in (2, 3, 4)] == ["0", "1", "2"]
+    assert [history.find(1, number)["before"]["title"] for number in (3, 4)] == ["1", "2"]
     assert others.find(1)["title"] == "3"
 
 
-def test_a_read_is_of_what_is_committed(stores: tuple[Store, Store]) -> None:
-    builds, others = (Builds(store.database, store.columns) for store in stores)
-    share(builds.database, lambda: builds.overwrite(build(id=1), ME, create=True))
-    builds.find(1)
-    assert others.find(1) == build(id=1)
+def test_a_member_that_reads_is_run_again_after_the_commit(two: tuple[Builds, Builds]) -> None:
+    builds, _ = two
+    _, read = group(builds, partial(builds.overwrite, build(id=1, title="new"), ME), partial(builds.find, 1))
+    assert isinstance(read.outcomes[0], LeaveGroup)
+    assert [told["title"] for told in read.told] == ["new"]
 
 
-def test_a_refusal_is_his_alone_who_asked(stores: tuple[Store, Store]) -> None:
-    builds, others = (Builds(store.database, store.columns) for store in stores)
-    builds.overwrite(build(id=1), ME, create=True)
-    _, commit = share(builds.database, lambda: builds.overwrite(build(id=1, title="new"), ME))
-    refused, _ = share(builds.database, lambda: builds.overwrite(build(id=2), ME))
-    assert isinstance(refused, BuildNotFound)
-    assert commit is not None
-    commit.settle()
+def test_a_refusal_is_its_members_alone(two: tuple[Builds, Builds]) -> None:
+    builds, others = two
+    written, refused = group(
+        builds,
+        partial(builds.overwrite, build(id=1, title="new"), ME),
+        partial(builds.overwrite, build(id=9), ME),
+    )
+    assert isinstance(refused.told[0], BuildNotFound)
+    assert len(written.told) == len(refused.told) == 1
     assert others.find(1)["title"] == "new"
 
 
-def test_who_fails_halfway_undoes_all_that_share_the_commit(stores: tuple[Store, Store]) -> None:
-    builds, others = (Builds(store.database, store.columns) for store in stores)
-    for number in (1, 2):
-        builds.overwrite(build(id=number), ME, create=True)
-    _, commit = share(builds.database, lambda: builds.overwrite(build(id=1, title="new"), ME))
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_a_member_that_fails_after_it_has_written_is_undone_alone(two: tuple[Builds, Builds], failing: int) -> None:
+    builds, others = two
 
     def fail() -> None:
-        builds._overwrite(build(id=2, title="new"), ME, False, None, False)
+        builds._overwrite(build(id=failing + 1, title="bad"), ME, False, None)
         raise ZeroDivisionError
 
-    failed, none = share(builds.database, lambda: builds.database.write(fail))
-    assert (type(failed), none) == (ZeroDivisionError, None)
-    assert commit is not None
-    for _ in range(2):
-        with pytest.raises(ZeroDivisionError):
-            commit.settle()
-    assert [others.find(number)["title"] for number in (1, 2)] == [build()["title"]] * 2
-    assert builds.overwrite(build(id=1, title="later"), ME).revision == 2
+    works: list[Callable[[], Any]] = [partial(builds.overwrite, build(id=n, title="new"), ME) for n in (1, 2, 3)]
+    works[failing] = partial(builds.database.write, fail)
+    requests = group(builds, *works)
+    assert [type(request.told[0]) is ZeroDivisionError for request in requests] == [n == failing for n in range(3)]
+    assert [len(request.told) for request in requests] == [1, 1, 1]
+    titles = [others.find(number)["title"] for number in (1, 2, 3)]
+    assert titles == [build()["title"] if n == failing else "new" for n in range(3)]
+    history = Revisions(others.database, others)
+    assert [history.page(number, 1, 10).total for number in (1, 2, 3)] == [1 if n == failing else 2 for n in range(3)]
 
 
-def test_who_fails_on_sqlite_before_he_writes_undoes_nobody_elses_work(builds: Builds) -> None:
-    builds.overwrite(build(id=1), ME, create=True)
-    builds.database.execute_sql(
-        "CREATE TRIGGER fail BEFORE UPDATE ON builds WHEN NEW.title = 'bad' BEGIN SELECT RAISE(ABORT, 'as if'); END"
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_lost_commit_is_told_to_those_that_wrote_and_run_by_none_again(
+    two: tuple[Builds, Builds], monkeypatch: pytest.MonkeyPatch, committed: bool
+) -> None:
+    builds, others = two
+    commit, undo = builds.database.commit, builds.database.undo
+
+    def lose() -> None:
+        monkeypatch.undo()
+        (commit if committed else undo)()
+        raise CommitLost("as if")
+
+    monkeypatch.setattr(builds.database, "commit", lose)
+    written, refused = group(
+        builds,
+        partial(builds.overwrite, build(id=1, title="new"), ME),
+        partial(builds.overwrite, build(id=9), ME),
     )
-    _, commit = share(builds.database, lambda: builds.overwrite(build(id=1, title="new"), ME))
-    failed, _ = share(builds.database, lambda: builds.overwrite(build(id=1, title="bad"), ME))
-    assert isinstance(failed, peewee.IntegrityError)
-    assert commit is not None
-    commit.settle()
-    assert builds.find(1)["title"] == "new"
+    assert [type(told) for told in written.told] == [CommitLost]
+    assert [type(told) for told in refused.told] == [BuildNotFound]
+    assert others.find(1)["title"] == ("new" if committed else build()["title"])
+    assert builds.overwrite(build(id=1, title="later"), ME).revision == 2 + committed
+
+
+def test_a_commit_that_fails_has_its_members_run_again(
+    two: tuple[Builds, Builds], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds, others = two
+
+    def fail() -> None:
+        monkeypatch.undo()
+        raise peewee.OperationalError("disk full, as if")
+
+    monkeypatch.setattr(builds.database, "commit", fail)
+    requests = group(builds, *[partial(builds.overwrite, build(id=n, title="new"), ME) for n in (1, 2)])
+    assert [[told.revision for told in request.told] for request in requests] == [[2], [2]]
+    assert [others.find(number)["title"] for number in (1, 2)] == ["new"] * 2
+
+
+def test_a_member_that_takes_long_never_shares_a_commit(two: tuple[Builds, Builds]) -> None:
+    builds, others = two
+    seen = []
+
+    def work() -> None:
+        seen.append(others.find(1)["title"])
+
+    group(
+        builds,
+        partial(builds.overwrite, build(id=1, title="new"), ME),
+        partial(builds.database.write, work, alone=True),
+    )
+    assert seen == ["new"]
 
 
 @pytest.fixture
@@ -150,33 +217,31 @@ def picky(new_database: Any, data: Path) -> Store:
 
 @pytest.mark.parametrize("bad", [0, 1, 2])
 @pytest.mark.parametrize(("title", "expected"), [("too long", 400), ("against a rule", 503), ("not wanted", 503)])
-def test_who_shares_a_commit_with_what_cannot_be_stored_is_stored(
+def test_a_neighbour_of_what_cannot_be_stored_is_stored(
     picky: Store, data: Path, bad: int, title: str, expected: int
 ) -> None:
     app = create_app(Settings(data=data, signing_key=KEY), picky)
-    statuses = []
-
-    def start_response(status: str, headers: object, exc_info: object = None) -> Any:
-        statuses.append(int(status[:3]))
-
+    client = falcon.testing.TestClient(app)
+    headers = {"Authorization": f"Bearer {token()}", "Content-Type": "application/json"}
     titles = ["good"] * 3
     titles[bad] = title
-    headers = {"Authorization": f"Bearer {token()}", "Content-Type": "application/json"}
-    answers = []
-    for number, given in enumerate(titles, 1):
-        body = json.dumps(build(id=number, title=given))
-        environ = falcon.testing.create_environ(BUILD, method="PUT", headers=headers, body=body)
-        answers.append(app(environ, start_response))
-    bodies = [json.loads(b"".join(answer)) for answer in answers]
-    assert statuses == [expected if number == bad else 200 for number in range(3)]
-    assert "cannot" in bodies[bad]["error"]
+
+    def put(number: int) -> tuple[int, Any]:
+        body = json.dumps(build(id=number + 1, title=titles[number]))
+        answer = client.simulate_put(BUILD, headers=headers, body=body)
+        return answer.status_code, answer.json
+
     stored = Builds(picky.database, picky.columns)
+    answers = [request.outcomes[-1] for request in group(stored, *[partial(put, number) for number in range(3)])]
+    assert [status for status, _ in answers] == [expected if number == bad else 200 for number in range(3)]
+    assert "cannot" in answers[bad][1]["error"]
     history = Revisions(picky.database, stored)
     for number in range(3):
         assert stored.find(number + 1)["title"] == (build()["title"] if number == bad else "good")
         assert history.page(number + 1, 1, 10).total == (1 if number == bad else 2)
-    metrics = falcon.testing.TestClient(app).simulate_get("/metrics").text
+    metrics = client.simulate_get("/metrics").text
     assert "build_admin_requests_in_progress 1.0" in metrics
+    assert 'build_admin_requests_total{method="PUT",route="/api/v1/admin/build",status="200"} 2.0' in metrics
 
 
 def test_an_update_that_changes_nothing_leaves_no_revision(picky: Store) -> None:
@@ -187,32 +252,34 @@ def test_an_update_that_changes_nothing_leaves_no_revision(picky: Store) -> None
     assert builds.overwrite(build(id=1, title="good"), ME).revision == 2
 
 
-def test_who_waits_for_a_row_keeps_none_himself(new_database: Any, data: Path) -> None:
-    """Two that each wait for the other's build would wait until PostgreSQL ends one of them."""
+def test_a_member_that_would_wait_for_a_row_leaves_the_group(new_database: Any, data: Path) -> None:
+    """Two that each hold a row and wait for the other's would wait until PostgreSQL ends one of them."""
     url = new_database()
     one, two = (Builds(store.database, store.columns) for store in (open_store(data, url), open_store(data, url)))
     for number in (1, 2):
         one.overwrite(build(id=number), ME, create=True)
+    first = Request(one.database, partial(one.overwrite, build(id=1, title="one"), ME))
+    second = [Request(two.database, partial(two.overwrite, build(id=number, title="two"), ME)) for number in (2, 1)]
 
-    def overwrite(builds: Builds, number: int, title: str) -> Overwritten:
-        outcome, _ = share(builds.database, lambda: builds.overwrite(build(id=number, title=title), ME))
-        assert isinstance(outcome, Overwritten), outcome
-        return outcome
+    def run_second() -> None:
+        with two.database.group() as members:
+            for request in second:
+                members.run(request)
+        # What the group has written is there to be seen, and its lock to be had, before anything is waited for.
+        assert members.again == second[1:]
+        second[1].call()
 
-    overwrite(one, 1, "one")
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(overwrite, two, 2, "two").result()
-        waiting = pool.submit(overwrite, two, 1, "two")
-        await_a_waiting_one(url)
-        # As soon as the second waits for the first, its own overwrite is there to be seen, and its lock to be had.
-        assert overwrite(one, 2, "one").revision == 3
-        one.database.settle()
-        assert waiting.result().revision == 3
-        pool.submit(two.database.settle).result()
-    assert [one.find(number)["title"] for number in (1, 2)] == ["two", "one"]
+        with one.database.group() as members:
+            members.run(first)
+            waiting = pool.submit(run_second)
+            await_a_waiting_one(url)
+        waiting.result()
+    assert [one.find(number)["title"] for number in (1, 2)] == ["two", "two"]
+    assert [request.told[0].revision for request in (first, *second)] == [2, 2, 3]
 
 
-def test_a_database_that_somebody_holds_is_waited_for_once_by_all(builds: Builds, data: Path) -> None:
+def test_a_database_that_somebody_holds_is_waited_for_by_all_at_once(builds: Builds, data: Path) -> None:
     database = builds.database
     assert isinstance(database, SqliteDatabase)
     database.timeout = 1

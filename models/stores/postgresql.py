@@ -1,18 +1,19 @@
 """PostgreSQL: a server, which several processes write to at once, and which may restart or go away at any moment."""
 
-import contextlib
 import re
 import threading
 import time
 from collections.abc import Callable
-from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 import peewee
 
-from build_admin.models.stores.database import LOCK_TIMEOUT, CommitLost, Database
+from build_admin.models.stores.database import ANSWER_TIMEOUT, LOCK_TIMEOUT, CommitLost, Database
 
 T = TypeVar("T")
+
+#: Seconds for which a connection is waited for, where the URL does not say.
+CONNECT_TIMEOUT = 5
 
 #: A URL whose only @ is the one before the host, as libpq has it (section 32.1.1.2 of PostgreSQL's manual).
 _URL = re.compile(r"postgresql://([^@/]*@)?[^@/?]*(/[^@?]*)?(\?[^@]*)?")
@@ -23,14 +24,16 @@ _FORM = (
 
 
 class _Transaction(threading.local):
-    """What a thread knows of the transaction that it has begun."""
+    """What a thread knows of the transaction that it has begun.
+
+    Attributes:
+        id: the server's number of it.
+        unhurried: whether it may take as long as it takes.
+
+    """
 
     id: int
-    pipeline: contextlib.ExitStack | None = None
-
-    def __init__(self) -> None:
-        #: What to ask for before the commit, of the statements that were run ahead.
-        self.checks: list[Callable[[], object]] = []
+    unhurried = False
 
 
 class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
@@ -38,7 +41,6 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
 
     #: libpq's settings where the URL does not give them; a host that is gone is noticed within about a minute.
     DEFAULTS: ClassVar[dict[str, Any]] = {
-        "connect_timeout": 5,
         "client_encoding": "UTF8",
         "application_name": "build-admin",
         "keepalives_idle": 30,
@@ -59,101 +61,74 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         if not _URL.fullmatch(url) or not re.fullmatch(r"[0-9,]*", str(given.get("port", ""))):
             raise ValueError(_FORM)
         defaults: dict[str, Any] = {name: value for name, value in self.DEFAULTS.items() if name not in given}
+        self._connect_timeout = int(given.get("connect_timeout") or 0) or CONNECT_TIMEOUT
         self._transaction = _Transaction()
         super().__init__(url, prefer_psycopg3=True, **defaults)
-
-    def read(self, work: Callable[[], T]) -> T:
-        """Return what `work` returns. Raises peewee.DatabaseError where the database cannot be read."""
-        self.settle()
-        return self._on_live_connection(work)
-
-    def snapshot(self, work: Callable[[], T]) -> T:
-        """Return what `work` returns, all of whose statements see one state. Raises peewee.DatabaseError."""
-        self.settle()
-        with self.atomic("REPEATABLE READ"):
-            return work()
 
     def begin_to_write(self) -> None:
         """Begin a transaction that writes, and remember which it is. Raises peewee.DatabaseError."""
         self._on_live_connection(self._begin_and_identify)
 
+    def end_to_write(self) -> None:
+        """Be in a hurry again."""
+        self._transaction.unhurried = False
+
     def unhurried(self) -> None:
         """Let the transaction that has begun take its time; only a lock of another's is not waited for any longer."""
-        self.connection().patience = None
-        self.execute_sql("SET LOCAL statement_timeout = 0")
-        self.execute_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
-        # Many rows at once are better planned anew each time, and with every kind of plan, than kept to an index.
-        self.execute_sql("SET LOCAL plan_cache_mode = force_custom_plan")
-        self.execute_sql("SET LOCAL enable_seqscan = on")
+        self._transaction.unhurried = True
+        self.execute_sql("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
 
     def begin(self, isolation_level: str | None = None) -> None:
         """Begin a transaction; only here is it known that a lost connection has lost nothing with it."""
         self._on_live_connection(lambda: super(PostgresqlDatabase, self).begin(isolation_level))
-
-    def run_ahead(self, execute: Callable[[], Callable[[], T]]) -> Callable[[], T]:
-        """Execute a statement of the transaction without waiting for it, and return what gives its outcome.
-
-        That is asked for before the commit in any case. What is wrong with the statement is raised with the next one
-        whose row is asked for, or by the commit, so that it takes no round trip of its own.
-
-        Args:
-            execute: executes the statement, and returns what gives its outcome.
-
-        """
-        if self._transaction.pipeline is None:
-            pipeline = contextlib.ExitStack()
-            with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
-                pipeline.enter_context(self.connection().pipeline())
-            self._transaction.pipeline = pipeline
-        outcome = cache(execute())
-        self._transaction.checks.append(outcome)
-        return outcome
 
     def commit(self) -> None:
         """Commit the transaction; if the connection is lost over that, find out whether the server has done so.
 
         Raises CommitLost where that is not to be known, and peewee.DatabaseError where nothing was stored.
         """
-        for row in self._caught_up():
-            row()
         try:
             super().commit()
         except (peewee.OperationalError, peewee.InterfaceError):
             if not self._is_lost() or not self._has_committed():
                 raise
 
-    def rollback(self) -> None:
-        """Undo the transaction, which a lost connection has undone already."""
-        with contextlib.suppress(peewee.DatabaseError):
-            self._caught_up()
+    def undo(self) -> None:
+        """Roll the transaction back; the loss of the connection has done so already."""
         if not self._is_lost():
-            super().rollback()
+            super().undo()
 
-    def _caught_up(self) -> list[Callable[[], object]]:
-        """Wait for the statements that were run ahead, and return what checks them. Raises peewee.DatabaseError."""
-        pipeline, self._transaction.pipeline = self._transaction.pipeline, None
-        checks, self._transaction.checks = self._transaction.checks, []
-        if pipeline is not None:
-            with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
-                pipeline.close()
-        return checks
+    def _read(self, work: Callable[[], T]) -> T:
+        return self._on_live_connection(work)
+
+    def _snapshot(self, work: Callable[[], T]) -> T:
+        try:
+            with self.atomic("REPEATABLE READ"):
+                return work()
+        finally:
+            self._transaction.unhurried = False
 
     def _begin_and_identify(self) -> None:
+        # One round trip. The lock on a row would take a transaction id in any case.
+        begin = f"BEGIN; {self._lock_timeout()} SELECT txid_current()"
         with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
-            # In one round trip; the lock on a row would take a transaction id in any case. A plan that is kept from
-            # when there were few revisions would read all of them when there are many.
-            begin = "BEGIN; SET LOCAL enable_seqscan = off; SELECT txid_current()"
             cursor = self.cursor().execute(begin, prepare=False)
             while cursor.nextset():
                 pass
             (self._transaction.id,) = cursor.fetchone()
 
+    def _lock_timeout(self) -> str:
+        """Return the statement that lowers the time for which locks are waited for, empty where all of it is left."""
+        left = self.time_left(LOCK_TIMEOUT)
+        # A timeout of 0 would be none at all.
+        return "" if left > LOCK_TIMEOUT - 0.5 else f"SET LOCAL lock_timeout = {max(1, int(left * 1000))};"
+
     def _has_committed(self) -> bool:
         """Return whether the server has committed the transaction whose connection was lost over its COMMIT.
 
-        Raises CommitLost where it cannot be asked, or has not decided, for LOCK_TIMEOUT seconds.
+        Raises CommitLost where it cannot be asked, or has not decided, while there is time left, or a second.
         """
-        deadline = time.monotonic() + LOCK_TIMEOUT
+        deadline = time.monotonic() + max(1, self.time_left(ANSWER_TIMEOUT))
         while time.monotonic() < deadline:
             self.dispose()
             try:
@@ -171,7 +146,15 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
     def _connect(self) -> Any:
         from build_admin.models.stores.connection import Connection
 
-        return Connection.connect(self.database, autocommit=True, **self.connect_params)
+        timeout = min(self._connect_timeout, int(self.time_left(ANSWER_TIMEOUT)))
+        if timeout < 2:  # libpq takes no less
+            raise peewee.OperationalError("there is no time left to connect to the database")
+        connection = Connection.connect(self.database, autocommit=True, connect_timeout=timeout, **self.connect_params)
+        connection.patience = self._patience
+        return connection
+
+    def _patience(self) -> float | None:
+        return None if self._transaction.unhurried else max(0.001, self.time_left(ANSWER_TIMEOUT))
 
     def _on_live_connection(self, work: Callable[[], T]) -> T:
         """Run `work`, once more if the thread's connection proves to have been lost since it was last used."""
@@ -189,6 +172,10 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
     def _initialize_connection(self, conn: Any) -> None:
         super()._initialize_connection(conn)
         conn.execute(
-            f"SET lock_timeout = '{LOCK_TIMEOUT}s'; SET statement_timeout = '{2 * LOCK_TIMEOUT}s'; "
+            # Whatever the database or the role has by default: an answered overwrite is on the server's disk.
+            "SET synchronous_commit = on; "
+            # A plan that is kept from when there were few revisions would read all of them when there are many.
+            "SET plan_cache_mode = force_custom_plan; "
+            f"SET lock_timeout = '{LOCK_TIMEOUT}s'; SET statement_timeout = '{ANSWER_TIMEOUT - 1}s'; "
             "SET idle_in_transaction_session_timeout = '60s'"
         )

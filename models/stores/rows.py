@@ -3,7 +3,7 @@
 A statement costs PostgreSQL a round trip and SQLite a handover of the interpreter, more than the work itself.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -11,17 +11,13 @@ import peewee
 from peewee import SQL, Value, fn
 
 from build_admin.models.build import Build
-from build_admin.models.errors import MustWait
 from build_admin.models.revision import Revision
-from build_admin.models.stores.database import Database
+from build_admin.models.stores.database import Database, LeaveGroup
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.statement import Statement, placeholders
 
 #: How many UPDATE statements are kept compiled, one for each set of columns that overwrites change together.
 _UPDATES = 256
-
-#: Tells the number of a revision, once it is committed.
-Number = Callable[[], int]
 
 _REVISION = list(Revision._meta.fields)
 _LAST_REVISION = Revision.select(fn.MAX(Revision.revision))
@@ -34,19 +30,8 @@ def _parameter(name: str) -> Value:
 _THIS_BUILD = Build.id == _parameter("id")
 
 
-def _first(row: tuple[int, ...] | None) -> int:
-    if row is None:
-        raise peewee.IntegrityError(
-            "an UPDATE has changed no row; a trigger or a policy of the table keeps it from that"
-        )
-    return row[0]
-
-
 class SqliteRows:
     """The rows in SQLite, where who writes has locked the whole database."""
-
-    #: Whether another transaction may hold what this one needs.
-    contended = False
 
     def __init__(self, database: Database, names: Collection[str]) -> None:
         """Compile the statements; a build's row is the columns `names`."""
@@ -59,26 +44,26 @@ class SqliteRows:
         self._update = lru_cache(_UPDATES)(self._compile_update)
         self._insert_revision = Statement(database, Revision.insert(placeholders(Revision, _REVISION)))
 
-    def lock(self, build_id: int, wait: bool) -> tuple[tuple[Any, ...] | None, int]:
+    def lock(self, build_id: int) -> tuple[tuple[Any, ...] | None, int]:
         """Return the build's row, None if there is none, and the number of its last revision, 0 if it has none."""
-        row = self._find.first({"id": build_id})()
+        row = self._find.first({"id": build_id})
         if row:
             return row[:-1], row[-1] or 0
         # A build that is gone from a Vela server's table has left its revisions.
-        (last,) = self._last_revision.first({"id": build_id})()
+        (last,) = self._last_revision.first({"id": build_id})
         return None, last or 0
 
-    def insert(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> Number:
-        """Write a new row, all of its columns, and the revision; return what tells the revision's number."""
+    def insert(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> int:
+        """Write a new row, all of its columns, and the revision; return the revision's number."""
         self._insert.execute(values)
         self._insert_revision.execute(revision)
-        return lambda: int(revision["revision"])
+        return int(revision["revision"])
 
-    def update(self, values: Mapping[str, Any], revision: Mapping[str, Any], wait: bool) -> Number:
-        """Write the columns `values` of the row of `revision["build_id"]`, and the revision; return as `insert`."""
+    def update(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> int:
+        """Write the columns `values` of the row of `revision["build_id"]`, and the revision; return its number."""
         self._update(frozenset(values)).execute({**values, "id": revision["build_id"]})
         self._insert_revision.execute(revision)
-        return lambda: int(revision["revision"])
+        return int(revision["revision"])
 
     def _compile_update(self, names: frozenset[str]) -> Statement:
         """Return the UPDATE of the columns that change; SQLite writes the index of each column that is named in it."""
@@ -91,9 +76,6 @@ class PostgresqlRows:
     A statement that waits for a lock may not see what it has waited for. So a row that is not free at once is locked by
     one statement and read by the next, and a revision takes its number when its build is locked.
     """
-
-    #: Whether another transaction may hold what this one needs.
-    contended = True
 
     def __init__(self, database: PostgresqlDatabase, names: Collection[str]) -> None:
         """Compile the statements; a build's row is the columns `names`."""
@@ -110,39 +92,35 @@ class PostgresqlRows:
         self._revision = Revision.insert_from(numbered, _REVISION).returning(Revision.build_id, Revision.revision)
         self._insert_revision = Statement(database, self._revision)
 
-    def lock(self, build_id: int, wait: bool) -> tuple[tuple[Any, ...] | None, int]:
+    def lock(self, build_id: int) -> tuple[tuple[Any, ...] | None, int]:
         """Return the build's row, None if there is none, and 0.
 
-        Raises MustWait unless it may `wait`, and there may be another who has locked the row.
+        Raises LeaveGroup in a group, whose members do not wait, unless the row is there and free.
         """
-        if wait:
-            self._lock.execute({"id": build_id})
-        row = (self._find if wait else self._find_free).first({"id": build_id})()
-        if not row and not wait:
-            raise MustWait
-        return row, 0
+        if self._database.grouped:
+            row = self._find_free.first({"id": build_id})
+            if not row:
+                raise LeaveGroup
+            return row, 0
+        self._lock.execute({"id": build_id})
+        return self._find.first({"id": build_id}), 0
 
-    def insert(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> Number:
-        """Write a new row, all of its columns, and the revision; return what tells the revision's number."""
+    def insert(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> int:
+        """Write a new row, all of its columns, and the revision; return the revision's number."""
         self._insert.execute(values)
-        number = int(self._insert_revision.first(revision)()[1])
-        return lambda: number
+        return int(self._insert_revision.first(revision)[1])
 
-    def update(self, values: Mapping[str, Any], revision: Mapping[str, Any], wait: bool) -> Number:
-        """Write the columns `values` of the row of `revision["build_id"]`, and the revision; return as `insert`.
+    def update(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> int:
+        """Write the columns `values` of the row of `revision["build_id"]`, and the revision; return its number.
 
-        Unless it may `wait`, what is wrong with that shows with a later statement, or with the commit. Raises
-        peewee.IntegrityError where the table keeps its row as it is.
+        Raises peewee.IntegrityError where the table keeps its row as it is.
         """
-
-        def execute() -> Number:
-            row = self._update(frozenset(values)).first({**values, **revision})
-            return lambda: _first(row())
-
-        number = self._database.run_ahead(execute)
-        if wait:
-            number()
-        return number
+        row = self._update(frozenset(values)).first({**values, **revision})
+        if row is None:
+            raise peewee.IntegrityError(
+                "an UPDATE has changed no row; a trigger or a policy of the table keeps it from that"
+            )
+        return int(row[0])
 
     def _compile_update(self, names: frozenset[str]) -> Statement:
         revision = peewee.CTE("left_revision", self._revision)

@@ -12,12 +12,25 @@ from build_admin.models.stores.database import LOCK_TIMEOUT, Database
 
 T = TypeVar("T")
 
-#: Pages of the log at which SQLite writes them to the file, in place of its own 1000. Whoever is about to be answered
-#: waits for that, and each page takes its time.
+#: Pages of the write-ahead log at which SQLite copies them into the file, in place of its own 1000. The request whose
+#: commit reaches that number waits for the copy.
 CHECKPOINT = 350
 
 #: Bytes of a large store, and the pages for one: its pages lie so far apart that none is written twice before that.
 LARGE, CHECKPOINT_OF_LARGE = 64 * 1024 * 1024, 125
+
+
+class _Connected(threading.local):
+    """What a thread's connection is.
+
+    Attributes:
+        file: the device and inode of the file that it has open.
+        timeout: milliseconds for which it waits for another process's lock.
+
+    """
+
+    file: tuple[int, int] | None = None
+    timeout = 1000 * LOCK_TIMEOUT
 
 
 class SqliteDatabase(Database, peewee.SqliteDatabase):
@@ -25,71 +38,88 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
 
     def __init__(self, path: Path) -> None:
         """Use the file at `path`, which must be there: a database that was removed must not come back empty."""
-        self._file = str(path)
+        # Symbolic links are not resolved here: where one is pointed elsewhere, that is the store from then on.
+        self._file = os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps '..', which as_uri would too
         self._turn = threading.Lock()
-        self._timeouts = 0
-        self._inode = threading.local()
+        self._connected = _Connected()
         super().__init__(
-            path.resolve().as_uri() + "?mode=rw",
+            Path(self._file).as_uri() + "?mode=rw",
             uri=True,
             timeout=LOCK_TIMEOUT,
             pragmas={"journal_mode": "wal", "synchronous": "full", "wal_autocheckpoint": CHECKPOINT},
         )
 
-    def read(self, work: Callable[[], T]) -> T:
-        """Return what `work` returns. Raises peewee.DatabaseError where the database cannot be read."""
-        self.settle()
+    def connect(self, reuse_if_open: bool = False) -> bool:
+        """Open this thread's connection. Raises peewee.OperationalError, and leaves none half open."""
+        try:
+            return bool(super().connect(reuse_if_open))
+        except BaseException:
+            self.close()
+            raise
+
+    def begin_to_write(self) -> None:
+        """Begin a transaction that writes; threads take turns. Raises peewee.OperationalError for a long wait."""
+        if not self._turn.acquire(timeout=self.time_left(LOCK_TIMEOUT)):
+            raise peewee.OperationalError("another thread keeps the database locked")
+        try:
+            self._follow_file()
+            self._wait_at_most(self.time_left(LOCK_TIMEOUT))
+            self.begin("IMMEDIATE")
+        except BaseException:
+            self._turn.release()
+            raise
+
+    def undo(self) -> None:
+        """Roll the transaction back, unless an error has done so already."""
+        if not self.is_closed() and self.connection().in_transaction:
+            super().undo()
+
+    def end_to_write(self) -> None:
+        """Let the next thread write."""
+        self._turn.release()
+
+    def _read(self, work: Callable[[], T]) -> T:
         self._follow_file()
         return work()
 
-    def snapshot(self, work: Callable[[], T]) -> T:
-        """Return what `work` returns, all of whose statements see one state. Raises peewee.DatabaseError."""
-        self.settle()
+    def _snapshot(self, work: Callable[[], T]) -> T:
         self._follow_file()
         with self.atomic("DEFERRED"):
             return work()
 
-    def begin_to_write(self) -> None:
-        """Begin a transaction that writes; threads take turns. Raises peewee.OperationalError for a long wait."""
-        timeouts = self._timeouts
-        if not self._turn.acquire(timeout=LOCK_TIMEOUT):
-            raise peewee.OperationalError("another thread keeps the database locked")
-        try:
-            # To wait once more for what another thread has waited for in vain is to keep the client twice as long.
-            if self._timeouts != timeouts:
-                raise peewee.OperationalError("the database is locked")
-            self._follow_file()
-            self.begin("IMMEDIATE")
-        except BaseException:
-            self._timeouts += 1
-            self._turn.release()
-            raise
-
-    def end_to_write(self) -> None:
-        """Let the next thread write."""
-        super().end_to_write()
-        self._turn.release()
-
-    def changes(self) -> int | None:
-        """Return how many rows this connection has written; None where an error has undone the transaction."""
-        connection = self.connection()
-        return connection.total_changes if connection.in_transaction else None
+    def _wait_at_most(self, seconds: float) -> None:
+        """Wait that long for another process's lock. To set it costs a statement, so half a second is neglected."""
+        timeout = 1000 * LOCK_TIMEOUT if seconds > LOCK_TIMEOUT - 0.5 else int(seconds * 1000)
+        if timeout != self._connected.timeout:
+            self.execute_sql(f"PRAGMA busy_timeout = {timeout}")
+            self._connected.timeout = timeout
 
     def _follow_file(self) -> None:
         """Leave a file that was removed or replaced: what is written to it after that, nobody would find."""
-        if self.is_closed():
-            self.connect()
-        try:
-            there = os.stat(self._file).st_ino  # noqa: PTH116 - a path object costs more than the call
-        except OSError:
-            there = None
-        if there != self._inode.value:
+        if self.is_closed() or self._identity() != self._connected.file:
             self.close()
             self.connect()
 
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            there = os.stat(self._file)  # noqa: PTH116 - a path object costs more than the call
+        except OSError:
+            return None
+        return there.st_dev, there.st_ino
+
+    def _connect(self) -> Any:
+        before = self._identity()
+        connection = super()._connect()  # type: ignore[misc]
+        # The file that was there before and after is the one that was opened.
+        self._connected.file = self._identity()
+        self._connected.timeout = 1000 * LOCK_TIMEOUT
+        if before != self._connected.file:
+            connection.close()
+            raise peewee.OperationalError("the database file was replaced while it was opened")
+        return connection
+
     def _initialize_connection(self, conn: Any) -> None:
         super()._initialize_connection(conn)
-        file = os.stat(self._file)  # noqa: PTH116
-        self._inode.value = file.st_ino
-        if file.st_size > LARGE:
+        (pages,), (size,) = conn.execute("PRAGMA page_count").fetchone(), conn.execute("PRAGMA page_size").fetchone()
+        if pages * size > LARGE:
             conn.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_OF_LARGE}")

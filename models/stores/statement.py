@@ -1,6 +1,6 @@
 """Statement: an SQL statement that peewee compiles once and that is executed many times with new values."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import peewee
@@ -27,18 +27,11 @@ class Statement:
         with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
             return cursor.fetchall()  # type: ignore[no-any-return]
 
-    def first(self, values: Mapping[str, Any]) -> Callable[[], Any]:
-        """Execute the statement as `execute` does, and return what gives its first row, None if it has none.
-
-        That raises peewee.DatabaseError too: where PostgreSQL runs ahead, it is what waits for the row.
-        """
+    def first(self, values: Mapping[str, Any]) -> Any:
+        """Execute the statement as `execute` does, and return its first row, None if it has none."""
         cursor = self.execute(values)
-
-        def row() -> Any:
-            with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
-                return cursor.fetchone()
-
-        return row
+        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+            return cursor.fetchone()
 
     def execute_many(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Execute the statement once for each of `rows`, in order. Raises peewee.DatabaseError as `execute` does."""
