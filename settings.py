@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 PREFIX = "BUILD_ADMIN_"
 
@@ -74,6 +75,15 @@ class Settings:
 
     # BUILD_ADMIN_MAX_BODY: bytes that a body may have; more than the largest build needs is never taken.
     max_body: int = 256 * 1024
+
+    # BUILD_ADMIN_URL: where the client commands find the service; empty for the address that it would serve on here.
+    url: str = ""
+
+    # BUILD_ADMIN_TOKEN: the administrator's token that the client commands send.
+    token: str = field(default="", repr=False)
+
+    # BUILD_ADMIN_TOKEN_FILE: a file with that token, read again for each request.
+    token_file: Path | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -141,6 +151,9 @@ def _parsers() -> "dict[str, _Parser]":
         PREFIX + "REQUEST_TIMEOUT": whole("request_timeout", 1, 3600),
         PREFIX + "MAX_HEADER": whole("max_header", 4096, 1024 * 1024),
         PREFIX + "MAX_BODY": whole("max_body", 4096, 256 * 1024),
+        PREFIX + "URL": _url,
+        PREFIX + "TOKEN": text("token"),
+        PREFIX + "TOKEN_FILE": path("token_file"),
     }
 
 
@@ -156,6 +169,17 @@ def _address(value: str) -> dict[str, object]:
     if match is None or int(match[2]) > 65535:
         raise ValueError(f"must be host:port, for example 127.0.0.1:8080, not {value!r}")
     return {"host": match[1].strip("[]"), "port": int(match[2])}
+
+
+def _url(value: str) -> dict[str, object]:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"[@?#]|[^!-~]", value):
+        raise ValueError("must be http:// or https://, a host, perhaps a port and a path, and no password or query")
+    return {"url": value.rstrip("/")}
 
 
 _Parser = Callable[[str], dict[str, object]]

@@ -11,10 +11,11 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from build_admin import __version__, logs
-from build_admin.commands.errors import CommandError
+from build_admin.commands.errors import FAILED, INTERRUPTED, USAGE, CommandError
 from build_admin.commands.files import reader_left
 from build_admin.models.errors import StoreError
 from build_admin.settings import Settings, SettingsError
@@ -29,28 +30,47 @@ SERVICE = {
     "backup": "copy the SQLite store to a new file",
 }
 
+#: The commands that change builds, each a client of a service that runs, here or elsewhere.
+CLIENT = {
+    "stuck": "the builds that wait or run for too long, and why they are thought dead",
+    "list": "the builds that pass some filters",
+    "show": "a build, field by field",
+    "set": "change fields of a build",
+    "edit": "change a build in an editor",
+    "history": "who changed what of a build",
+}
+
 _SETTINGS = """\
 Settings are environment variables; an empty one is as good as none. The most used are
   BUILD_ADMIN_DATA          folder of the SQLite file and the signing key (data)
   BUILD_ADMIN_DATABASE_URL  postgresql://user:password@host:port/name, to use PostgreSQL
   BUILD_ADMIN_SIGNING_KEY   the key that tokens are signed with, shared with a Vela server
   BUILD_ADMIN_LISTEN        host:port to serve on (127.0.0.1:8080)
+A client's commands read
+  BUILD_ADMIN_URL           where the service is, such as https://ci.example.com/build-admin
+  BUILD_ADMIN_TOKEN         an administrator's token; or VELA_TOKEN
+  BUILD_ADMIN_TOKEN_FILE    a file with one
+On the service's own machine none of these is needed by who may read the signing key.
 The README has them all."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments`, the process's own if left out, and return its exit status.
 
-    Whatever fails is one line on stderr and status 1; arguments that do not parse are status 2.
+    Whatever fails is told on stderr; the statuses are those of `commands.errors`.
     """
     if sys.stderr is None:
         # Where it was closed, what is printed there would go to stdout.
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A console that has not every character, as on Windows, is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     overview = _overview()
     if not arguments:
         overview.print_help(sys.stderr)
-        return 2
+        return USAGE
     given = overview.parse_args(arguments)
     command = importlib.import_module(f"build_admin.commands.{_module(given.command)}")
     parser = argparse.ArgumentParser(
@@ -65,16 +85,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.run(settings, options)
     except (CommandError, SettingsError, StoreError) as error:
         print(f"build-admin: {error}", file=sys.stderr)
-        return 1
+        return getattr(error, "status", FAILED)
     except OSError as error:
         if not reader_left(error):
             raise
         # Whoever read stdout has enough; Python must not try once more to write to it when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return FAILED
     except KeyboardInterrupt:
         print("build-admin: interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     return 0
 
 
@@ -84,15 +104,16 @@ def _module(command: str) -> str:
 
 
 def _overview() -> argparse.ArgumentParser:
+    commands = [_listed("The service's commands", SERVICE), _listed("A client's commands", CLIENT)]
     parser = argparse.ArgumentParser(
         prog="build-admin",
         usage="build-admin [-h] [--version] COMMAND ...",
         description="Overwrites the builds of a Vela CI server, whole or not at all, and remembers what it overwrote.",
-        epilog=f"{_listed('the service', SERVICE)}\n\nbuild-admin COMMAND --help says more.\n\n{_SETTINGS}",
+        epilog="\n\n".join([*commands, "build-admin COMMAND --help says more.", _SETTINGS]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"build-admin {__version__}")
-    parser.add_argument("command", metavar="COMMAND", choices=[*SERVICE], help=argparse.SUPPRESS)
+    parser.add_argument("command", metavar="COMMAND", choices=[*SERVICE, *CLIENT], help=argparse.SUPPRESS)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
 

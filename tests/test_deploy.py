@@ -70,20 +70,6 @@ class Proxied:
         return next(line for line in lines if " request " in line and line.endswith(f" request={request_id}"))
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for localhost that signs itself, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    files = folder / "certificate.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-out", files[0], "-keyout", files[1]],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    return files
-
-
 @pytest.fixture(params=sorted(PROXIES))
 def proxied(request: pytest.FixtureRequest, certificate: tuple[Path, Path], tmp_path: Path) -> Iterator[Proxied]:
     """A service behind each proxy, set up as deploy/ has it."""

@@ -1,0 +1,29 @@
+"""The command set: changes fields of a build."""
+
+from argparse import ArgumentParser, Namespace
+from functools import partial
+
+from build_admin.commands import service
+from build_admin.commands.changing import add_changing, change
+from build_admin.commands.values import add_values, values
+from build_admin.settings import Settings
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.description = "Change fields of a build: show the difference, ask, and overwrite what was read, or nothing."
+    parser.epilog = (
+        "example:\n  build-admin set octocat/hello-world/12 status=error error='the worker died' finished=now"
+    )
+    service.add_build(parser)
+    add_values(parser)
+    add_changing(parser)
+
+
+def run(settings: Settings, options: Namespace) -> None:
+    """Change fields of a build. Raises CommandError."""
+    client = service.connect(settings)
+    stored = service.find(client, options.build)
+    mine = stored.build | values(client, options.values)
+    send = partial(client.send, "PUT", "/build", mine, tag=stored.etag)
+    change(client, options, stored, send, mine)

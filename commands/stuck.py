@@ -1,0 +1,61 @@
+"""The command stuck: the builds that wait or run for too long, and why they are thought dead."""
+
+import time
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from build_admin.commands import service
+from build_admin.commands.http_client import Client
+from build_admin.commands.output import add_limit, add_output, print_list
+from build_admin.commands.text import printable, table
+from build_admin.commands.times import ago, seconds
+from build_admin.settings import Settings
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.description = (
+        "List the builds that are pending or running for too long, and what speaks for their being dead."
+    )
+    parser.epilog = "example:\n  build-admin stuck --older 2d --host worker-3"
+    add_filters(parser)
+    add_limit(parser)
+    add_output(parser)
+
+
+def add_filters(parser: ArgumentParser) -> None:
+    """Let a command take what narrows the stuck builds down."""
+    parser.add_argument("--older", metavar="AGE", type=seconds, help="pending or running for longer: 90s, 8h, 2d (24h)")
+    parser.add_argument("--host", metavar="H", help="on this worker")
+    parser.add_argument("--repo", metavar="R", help="of this repository, such as octocat/hello-world")
+
+
+def run(settings: Settings, options: Namespace) -> None:
+    """List the builds that are stuck. Raises CommandError."""
+    client = service.connect(settings)
+    print_list(
+        client,
+        options,
+        "/builds/stuck",
+        lambda items: _table(client, items),
+        f"Nothing is stuck at {client.url}.",
+        before=int(time.time()) - options.older if options.older else None,
+        host=options.host,
+        repo=options.repo,
+    )
+
+
+def _table(client: Client, items: list[dict[str, Any]]) -> str:
+    names = service.repositories(client, (item["build"] for item in items))
+    rows = []
+    for item in items:
+        build = item["build"]
+        rows.append((build["id"], service.reference(build, names), build["status"], ago(item["since"]), build["host"]))
+    heading, *lines = table(["ID", "BUILD", "STATUS", "SINCE", "HOST"], rows).splitlines()
+    return "\n".join([heading, *(f"{line}{_why(item)}" for line, item in zip(lines, items, strict=True))])
+
+
+def _why(item: dict[str, Any]) -> str:
+    """Return what speaks for or against the build being dead, but its age, on a line of its own."""
+    evidence = "; ".join(map(printable, item["evidence"][1:]))
+    return f"\n    {'alive: ' if item['alive'] else ''}{evidence}" if evidence else ""

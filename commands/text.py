@@ -1,0 +1,75 @@
+"""Text: what the client commands print. Builds come from strangers, and a terminal obeys what it is sent."""
+
+import json
+import os
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from build_admin.commands.times import TIMES, ago
+
+_RED, _GREEN = "31", "32"
+
+
+def printable(text: str) -> str:
+    r"""Return `text` on one line, with `\x1b` or the like for what a terminal would obey or hide.
+
+    That is what Python calls not printable: control characters, changes of the writing direction, zero widths, other
+    spaces than the usual one, surrogates and what is not assigned.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
+def exactly(value: Any) -> str:
+    """Return a field's value as JSON, printable; two values that differ look different."""
+    return "none" if value is None else printable(json.dumps(value, ensure_ascii=False))
+
+
+def differences(changes: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return changes as a revision has them, a line for what was and one for what is, coloured on a terminal."""
+    lines = []
+    for field, change in changes.items():
+        for sign, value, code in (("-", change["from"], _RED), ("+", change["to"], _GREEN)):
+            when = f" ({ago(value)})" if field in TIMES and value else ""
+            lines.append(_coloured(f"{sign} {printable(field)}: {exactly(value)}{when}", code))
+    return "\n".join(lines)
+
+
+def _coloured(text: str, code: str) -> str:
+    # Windows' old console shows the codes as they are; its Terminal sets this variable.
+    able = os.name != "nt" or "WT_SESSION" in os.environ
+    if able and sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+        return f"\x1b[{code}m{text}\x1b[0m"
+    return text
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a table, as wide as its cells need; on a terminal its widest columns are cut until it fits."""
+    cells = [headings, *([printable(str(cell)) for cell in row] for row in rows)]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    if sys.stdout.isatty():
+        while sum(widths) + 2 * len(widths) - 2 >= shutil.get_terminal_size().columns and max(widths) > 4:
+            widths[widths.index(max(widths))] -= 1
+    lines = ("  ".join(_fitted(cell, width) for cell, width in zip(row, widths, strict=True)) for row in cells)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _width(text: str) -> int:
+    """Return the columns that a terminal shows a printable text in."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+
+
+def _fitted(text: str, width: int) -> str:
+    if _width(text) > width:
+        while _width(text) > width - 3:
+            text = text[:-1]
+        text += "..."
+    return text + " " * (width - _width(text))
