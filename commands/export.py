@@ -10,7 +10,7 @@ from build_admin.commands.errors import CommandError
 from build_admin.commands.files import STANDARD, binary, new_file, reader_left
 from build_admin.commands.progress import Progress
 from build_admin.models.build import compact
-from build_admin.models.errors import StoredBuildUnreadable
+from build_admin.models.revision import as_exported
 from build_admin.models.snapshot import snapshot
 from build_admin.models.stores.store import Store, in_words, open_store, require_file
 from build_admin.settings import Settings
@@ -58,8 +58,6 @@ def _export(store: Store, stream: BinaryIO, revisions: bool) -> tuple[int, int]:
                 counts["revision" in item] += 1
                 progress(sum(counts), total)
             stream.flush()
-    except StoredBuildUnreadable as error:
-        raise CommandError(f"{str(error)[0].upper()}{str(error)[1:]}.") from error
     except OSError as error:
         if reader_left(error):
             raise
@@ -68,4 +66,4 @@ def _export(store: Store, stream: BinaryIO, revisions: bool) -> tuple[int, int]:
 
 
 def _line(item: dict[str, Any]) -> bytes:
-    return compact(item).encode("utf-8") + b"\n"
+    return compact(as_exported(item)).encode("utf-8") + b"\n"

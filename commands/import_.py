@@ -15,7 +15,8 @@ from build_admin.commands.files import STANDARD, binary
 from build_admin.commands.progress import Progress, tell
 from build_admin.models.builds import Author
 from build_admin.models.bulk import Bulk, FaultsFound, Imported
-from build_admin.models.errors import StoredBuildUnreadable, Unstorable
+from build_admin.models.errors import Unstorable
+from build_admin.models.revision import ROW
 from build_admin.models.staging import Staging
 from build_admin.models.stores.store import Store, in_words, open_store
 from build_admin.schemas import document
@@ -86,7 +87,7 @@ class _Import:
         except FaultsFound:
             faults = "1 fault" if self._faults == 1 else f"{self._faults} faults"
             raise CommandError(f"{faults}; nothing was imported.") from None
-        except (Unstorable, StoredBuildUnreadable) as error:
+        except Unstorable as error:
             raise CommandError(f"{error} Nothing was imported.") from error
 
     def _read(self) -> int:
@@ -113,6 +114,8 @@ class _Import:
             # No build has a field of this name, and every revision has it.
             if "revision" in sent:
                 repeated = self._staging.add_revision(position, self._revision_schema.load(sent))
+            elif ROW in sent:
+                return [f"{ROW}: has what a build cannot hold; see to the fields that it names, and take it out."]
             else:
                 fields = self._build_schema.load(sent)
                 fields.pop("repo", None)

@@ -6,11 +6,13 @@ A build is spoken of as a dict: the documented fields, all of them, then those n
 import hashlib
 import json
 from collections.abc import Container, Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from peewee import BigAutoField, BigIntegerField, BooleanField, CharField, Model
 
-from build_admin.models.errors import StoredBuildUnreadable
+from build_admin.models import raw
+from build_admin.models.stores.text import shown
 
 #: The reference page's fields, in its order. Every build has all of them.
 DOCUMENTED = (
@@ -73,38 +75,85 @@ class Build(Model):
         indexes = ((("repo_id", "number"), True),)
 
 
-#: What NULL reads as: zero, of the column's type.
-ZEROS: Mapping[str, int | str] = {
-    name: "" if isinstance(Build._meta.fields[name], CharField) else 0 for name in DOCUMENTED
+#: The type of each field's column, and its zero, which is what NULL reads as.
+_KINDS: Mapping[str, tuple[type, Any]] = {
+    name: (bool, False) if name == "fork" else (str, "") if isinstance(field, CharField) else (int, 0)
+    for name, field in Build._meta.fields.items()
 }
+_DOCUMENTED = [(name, *_KINDS[name]) for name in DOCUMENTED]
+_NEWER = [(name, _KINDS[name][0]) for name in NEWER if name not in ("fork", "deploy_payload")]
 
 
-def normal(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the build that `fields` speak of: in order, and without the newer fields that have no value."""
+class StoredBuild(dict[str, Any]):
+    """A build as it is stored, and as far as it can be spoken of.
+
+    Attributes:
+        row: what the row's columns hold, by field.
+        unreadable: the fields of which the row holds what none of their values is. They are here as far as that can be
+            shown, also where that is the zero of a newer field.
+
+    """
+
+    __slots__ = ("row", "unreadable")
+
+    row: Mapping[str, Any]
+    unreadable: list[str]
+
+
+def unreadable(build: Mapping[str, Any]) -> list[str]:
+    """Return the fields of a build that cannot be shown as they are stored; only a stored one has any."""
+    return build.unreadable if isinstance(build, StoredBuild) else []
+
+
+def normal(fields: Mapping[str, Any], stored: StoredBuild | None = None) -> dict[str, Any]:
+    """Return the build that `fields` speak of: in order, and without the newer fields that have no value.
+
+    A field that cannot be shown as it is in `stored`, and that is sent back as it was shown, stays as it is: whoever
+    overwrites a build's status does not destroy what he could not see.
+    """
     build = {name: fields[name] for name in DOCUMENTED}
     for name in NEWER:
         if value := fields.get(name):
             build[name] = value
-    return build
+    if not stored or not stored.unreadable:
+        return build
+    kept = [name for name in stored.unreadable if fields.get(name) == stored[name]]
+    changed = [name for name in stored.row if name not in kept and build.get(name) != stored.get(name)]
+    return from_row({**stored.row, **to_row(build, changed)})
 
 
-def from_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the build that a row of the table holds.
-
-    Raises StoredBuildUnreadable where `deploy_payload` is not the JSON object that a Vela server writes.
-    """
-    build = {name: row[name] or zero for name, zero in ZEROS.items()}
-    for name in NEWER:
-        if value := row.get(name):
+def from_row(row: Mapping[str, Any]) -> StoredBuild:
+    """Return the build that a row of the table holds, whatever that is."""
+    build = StoredBuild()
+    build.row = row
+    build.unreadable = wrong = []
+    for name, kind, zero in _DOCUMENTED:
+        value = row[name]
+        if type(value) is kind:
             build[name] = value
-    if "deploy_payload" in build:
-        payload = _payload(build)
-        if payload:
-            build["deploy_payload"] = payload
+        elif value is None:
+            build[name] = zero
         else:
-            del build["deploy_payload"]
-    if "fork" in build:
-        build["fork"] = True
+            build[name] = _shown(value, kind)
+            wrong.append(name)
+    for name, kind in _NEWER:
+        if value := row.get(name):
+            if type(value) is kind:
+                build[name] = value
+            else:
+                build[name] = _shown(value, kind)
+                wrong.append(name)
+    if fork := row.get("fork"):
+        build["fork"] = fork in (True, 1)  # SQLite has no booleans
+        if not build["fork"]:
+            wrong.append("fork")
+    text = row.get("deploy_payload")
+    if text and text not in ("null", "{}"):
+        payload = _payload(text)
+        if payload is None:
+            wrong.append("deploy_payload")
+        if payload != {}:
+            build["deploy_payload"] = payload or {}
     return build
 
 
@@ -122,16 +171,28 @@ def to_row(build: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return row
 
 
-def _payload(build: Mapping[str, Any]) -> dict[str, str]:
-    if build["deploy_payload"] == "null":
-        return {}
+def _shown(value: Any, kind: type) -> Any:
+    """Return `value`, which is not of this kind, as far as it can be shown as one."""
+    if kind is str:
+        return shown(value)
     try:
-        payload = json.loads(build["deploy_payload"])
-    except ValueError:
-        payload = ""
-    if payload is not None and not isinstance(payload, dict):
-        raise StoredBuildUnreadable(build["id"], "deploy_payload is not a JSON object")
-    return payload or {}
+        number = int(value) if isinstance(value, float | Decimal) else 0
+    except (ValueError, OverflowError):  # NaN, infinity
+        return 0
+    return number if abs(number) < 2**63 else 0
+
+
+def _payload(text: Any) -> dict[str, str] | None:
+    """Return the payload that the column's text stands for; None if it is no object of string to string."""
+    try:
+        payload = json.loads(text)
+        compact(payload).encode("utf-8")  # an escaped lone surrogate is no text
+    except (TypeError, ValueError, RecursionError):
+        return None
+    if payload is None:
+        return {}
+    strings = isinstance(payload, dict) and all(type(value) is str for value in payload.values())
+    return payload if strings else None
 
 
 #: Returns the JSON text, without a space too many, of what is stored or exported.
@@ -149,15 +210,31 @@ def canonical(build: Mapping[str, Any]) -> bytes:
     return ("{\n" + _canonical(build)[1:-1] + "\n}\n").encode("utf-8")
 
 
-def etag(text: bytes) -> str:
-    """Return the opaque tag (RFC 9110, section 8.8.3) of a build whose canonical JSON is `text`."""
-    return hashlib.sha256(text).hexdigest()[:32]
+def etag(text: bytes, build: Mapping[str, Any]) -> str:
+    """Return the opaque tag (RFC 9110, section 8.8.3) of a build whose canonical JSON is `text`.
+
+    Where that does not say all that is stored, the tag depends on the rest too.
+    """
+    tag = hashlib.sha256(text)
+    if isinstance(build, StoredBuild) and build.unreadable:
+        tag.update(compact(raw.encode(build.row, build.unreadable)).encode("utf-8"))
+    return tag.hexdigest()[:32]
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what differs, by field, as `{"from": …, "to": …}`; null stands for no value."""
+    """Return what differs, by field, as `{"from": …, "to": …}`; null stands for no value.
+
+    What cannot be shown differs too where it is shown alike.
+    """
     names = [name for name in (*DOCUMENTED, *NEWER) if before.get(name) != after.get(name)]
+    hidden, hides = _hidden(before), _hidden(after)
+    if hidden != hides:
+        names += [name for name in hidden | hides if name not in names and hidden.get(name) != hides.get(name)]
     return {name: {"from": before.get(name), "to": after.get(name)} for name in names}
+
+
+def _hidden(build: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: build.row[name] for name in build.unreadable} if isinstance(build, StoredBuild) else {}
 
 
 def left_out(build: Mapping[str, Any], mentioned: Container[str]) -> list[str]:

@@ -9,8 +9,20 @@ from typing import Any
 import peewee
 from peewee import Value
 
-from build_admin.models.build import Build, canonical, changes, compact, etag, from_row, left_out, normal, to_row
+from build_admin.models.build import (
+    Build,
+    StoredBuild,
+    canonical,
+    changes,
+    compact,
+    etag,
+    from_row,
+    left_out,
+    normal,
+    to_row,
+)
 from build_admin.models.errors import BuildNotFound, FieldsLeftOut, NumberTaken, Unchanged, Unstorable
+from build_admin.models.revision import recorded
 from build_admin.models.stores.database import Database, LeaveGroup
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.rows import PostgresqlRows, SqliteRows
@@ -75,14 +87,14 @@ class Builds:
             ),
         )
 
-    def find(self, build_id: int) -> dict[str, Any]:
+    def find(self, build_id: int) -> StoredBuild:
         """Return the build with this id. Raises BuildNotFound and peewee.DatabaseError."""
         build = self.database.read(partial(self.stored, build_id))
         if build is None:
             raise BuildNotFound(build_id)
         return build
 
-    def stored(self, build_id: int) -> dict[str, Any] | None:
+    def stored(self, build_id: int) -> StoredBuild | None:
         """Return the build with this id, None if there is none, to work that the database is already running."""
         return self._build(self._find.first({"id": build_id}))
 
@@ -130,7 +142,7 @@ class Builds:
                 # finds it, and knows what to say.
                 return self.database.write(work)
         except Unchanged as unchanged:
-            return Overwritten(dict(unchanged.build))
+            return Overwritten(unchanged.build)
         except peewee.DataError as error:
             raise Unstorable from error
 
@@ -144,14 +156,14 @@ class Builds:
     ) -> Overwritten:
         row, last_revision = (self._find.first(fields), 0) if dry_run else self._rows.lock(fields["id"])
         stored = self._build(row)
-        before = canonical(stored) if stored else None
+        text = canonical(stored) if stored else b""
         if precondition:
-            precondition(etag(before) if before else None)
+            precondition(etag(text, stored) if stored else None)
         if stored is None and not create:
             raise BuildNotFound(fields["id"])
         if names := left_out(stored or {}, fields):
             raise FieldsLeftOut(names)
-        build = normal(fields)
+        build = normal(fields, stored)
         if build == stored:
             raise Unchanged(stored)
         self._check_number(build, stored or {})
@@ -165,7 +177,7 @@ class Builds:
             "by": author.subject,
             "request_id": author.request_id,
             "changes": compact(changed),
-            "before": before.decode("utf-8") if before else None,
+            "before": recorded(stored, text) if stored else None,
         }
         number = (
             self._rows.update(to_row(build, changed), revision)
@@ -174,7 +186,7 @@ class Builds:
         )
         return Overwritten(build, stored is None, changed, number)
 
-    def _build(self, row: tuple[Any, ...] | None) -> dict[str, Any] | None:
+    def _build(self, row: tuple[Any, ...] | None) -> StoredBuild | None:
         return from_row(dict(zip(self._names, row, strict=True))) if row else None
 
     def _check_number(self, build: Mapping[str, Any], stored: Mapping[str, Any]) -> None:

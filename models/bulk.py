@@ -14,6 +14,7 @@ from build_admin.models.build import (
     DOCUMENTED,
     NEWER,
     Build,
+    StoredBuild,
     canonical,
     changes,
     compact,
@@ -24,7 +25,7 @@ from build_admin.models.build import (
 )
 from build_admin.models.builds import Author
 from build_admin.models.errors import NumberTaken, Unstorable
-from build_admin.models.revision import Revision
+from build_admin.models.revision import Revision, recorded
 from build_admin.models.staging import StagedBuild, Staging
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.postgresql import PostgresqlDatabase
@@ -143,7 +144,8 @@ class Bulk:
         owners = self._owners([build.fields for build in builds])
         inserts, updates, revised = [], [], []
         for staged in builds:
-            build, before = normal(staged.fields), stored.get(staged.fields["id"])
+            before = stored.get(staged.fields["id"])
+            build = normal(staged.fields, before)
             if any([self._refused(staged, before), self._number_taken(staged.position, build, owners)]):
                 continue
             if build == before:
@@ -153,19 +155,19 @@ class Bulk:
                 inserts.append(to_row(build, self._names))
                 imported.created += 1
             else:
-                updates.append(to_row(build, self._names))
+                updates.append((before, build))
                 imported.overwritten += 1
                 if _numbers(build) != _numbers(before):
                     owners.pop(_numbers(before), None)
             if not staged.has_history:
                 revised.append((before, build))
         if not self._faulty:
-            # A build may take the number that an earlier one gives up: updates come first.
-            self._update.execute_many(updates)
+            # A new build may take such a number too, so updates come first.
+            self._update_rows(updates)
             self._insert.execute_many(inserts)
             self._leave_revisions(revised)
 
-    def _refused(self, staged: StagedBuild, before: Mapping[str, Any] | None) -> bool:
+    def _refused(self, staged: StagedBuild, before: StoredBuild | None) -> bool:
         if before is None:
             return False
         if not self._overwrite:
@@ -186,25 +188,33 @@ class Bulk:
         self._faulty = True
         self._fault(position, words)
 
-    def _leave_revisions(self, revised: list[tuple[dict[str, Any] | None, dict[str, Any]]]) -> None:
+    def _update_rows(self, updates: list[tuple[StoredBuild, dict[str, Any]]]) -> None:
+        """Write the rows in this order: a build may take the number that an earlier one gives up."""
+        if not any(before.unreadable for before, _ in updates):
+            self._update.execute_many(to_row(build, self._names) for _, build in updates)
+            return
+        for before, build in updates:
+            # A column that stays as it is, though it cannot be shown, must not be written.
+            row = to_row(build, changes(before, build))
+            Build.update(row).where(Build.id == build["id"]).execute(self._database)
+
+    def _leave_revisions(self, revised: list[tuple[StoredBuild | None, dict[str, Any]]]) -> None:
         last = self._last_revisions([build["id"] for _, build in revised])
         now = int(time.time())
         self._insert_revision.execute_many(
-            _revision_row(
-                {
-                    "build_id": build["id"],
-                    "revision": last.get(build["id"], 0) + 1,
-                    "at": now,
-                    "by": self._author.subject,
-                    "request_id": self._author.request_id,
-                    "changes": changes(before or {}, build),
-                    "before": before,
-                }
-            )
+            {
+                "build_id": build["id"],
+                "revision": last.get(build["id"], 0) + 1,
+                "at": now,
+                "by": self._author.subject,
+                "request_id": self._author.request_id,
+                "changes": compact(changes(before or {}, build)),
+                "before": recorded(before, canonical(before)) if before else None,
+            }
             for before, build in revised
         )
 
-    def _stored(self, ids: list[int]) -> dict[int, dict[str, Any]]:
+    def _stored(self, ids: list[int]) -> dict[int, StoredBuild]:
         query = Build.select(*(Build._meta.fields[name] for name in self._names)).where(Build.id.in_(ids))
         if isinstance(self._database, PostgresqlDatabase):
             query = query.for_update()

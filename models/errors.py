@@ -1,6 +1,6 @@
 """What the models refuse, and why. Each message is one sentence, or two, that may be shown to the client."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 
@@ -51,7 +51,7 @@ class Unchanged(Refusal):
 
     """
 
-    def __init__(self, build: Mapping[str, Any]) -> None:
+    def __init__(self, build: dict[str, Any]) -> None:
         super().__init__("The build is already as it should be.")
         self.build = build
 
@@ -78,10 +78,3 @@ class Unstorable(Refusal):
 
 class StoreError(Exception):
     """The store cannot be opened or used as it is; the message is one sentence that says what to do."""
-
-
-class StoredBuildUnreadable(Exception):
-    """A row of the table holds something that neither this service nor a Vela server writes."""
-
-    def __init__(self, build_id: int, reason: str) -> None:
-        super().__init__(f"build {build_id} cannot be read: {reason}")

@@ -10,6 +10,7 @@ from build_admin.models.build import Build, from_row
 from build_admin.models.filters import Filters
 from build_admin.models.repos import Repos
 from build_admin.models.stores.database import Database
+from build_admin.models.stores.statement import rows
 from build_admin.models.stores.tables import Columns
 
 #: So many builds at most are sorted to find a page of them. More than that are walked in the order of their ids, where
@@ -37,6 +38,7 @@ class Listing:
     def __init__(self, database: Database, columns: Columns) -> None:
         self._database = database
         self._repos = Repos(database)
+        self._names = columns.names
         self._fields = [Build._meta.fields[name] for name in columns.names]
 
     def page(self, filters: Filters, page: int, per_page: int) -> Page:
@@ -49,7 +51,6 @@ class Listing:
 
         Raises:
             RepoUnknown: no repository has the name that is asked for.
-            StoredBuildUnreadable: a row holds what is not a build.
             peewee.DatabaseError: the database cannot be read.
 
         """
@@ -70,5 +71,5 @@ class Listing:
         else:
             ids = ids.order_by(Build.id).offset(total - offset - limit)
         query = Build.select(*self._fields).where(Build.id << ids)
-        builds = [from_row(row) for row in query.dicts().execute(self._database)]
+        builds = [from_row(dict(zip(self._names, row, strict=True))) for row in rows(self._database, query)]
         return Page(sorted(builds, key=lambda build: -build["id"]), total)

@@ -14,6 +14,7 @@ from build_admin.models import vela
 from build_admin.models.errors import RepoUnknown
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.statement import rows
+from build_admin.models.stores.text import shown
 
 
 class Repo(Model):
@@ -56,7 +57,7 @@ class Repos:
 
     def names(self, ids: Collection[int]) -> dict[int, str]:
         """Return the full names of the repositories with these ids, by id; of those that are there."""
-        return dict(self._select(Repo.id, Repo.full_name, Repo.id, ids))
+        return {repo_id: shown(name or "") for repo_id, name in self._select(Repo.id, Repo.full_name, Repo.id, ids)}
 
     def ids(self, full_names: Collection[str]) -> dict[str, int]:
         """Return the ids of the repositories that are called so, by full name; of those that are there."""
@@ -90,7 +91,8 @@ class Repos:
         if full_name is not None:
             query = query.where(Repo.full_name == full_name)
         total: int = query.select(fn.COUNT(SQL("*"))).scalar(self._database)
-        return list(query.order_by(Repo.id).limit(most).dicts().execute(self._database)), total
+        found = rows(self._database, query.order_by(Repo.id).limit(most))
+        return [{"id": repo_id, "full_name": shown(name or "")} for repo_id, name in found], total
 
     def _select(self, key: Any, value: Any, field: Any, wanted: Collection[Any]) -> list[tuple[Any, ...]]:
         if not wanted or self.access() is not Access.GRANTED:

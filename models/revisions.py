@@ -10,7 +10,7 @@ from build_admin.models.build import DOCUMENTED, NEWER
 from build_admin.models.builds import Builds
 from build_admin.models.errors import BuildNotFound, RevisionNotFound
 from build_admin.models.listing import Page
-from build_admin.models.revision import Revision
+from build_admin.models.revision import Revision, recalled
 from build_admin.models.stores.database import Database
 
 _LISTED = (Revision.revision, Revision.build_id, Revision.at, Revision.by, Revision.request_id, Revision.changes)
@@ -57,8 +57,10 @@ class Revisions:
         if not rows:
             raise RevisionNotFound(build_id, revision)
         found: dict[str, Any] = rows[0]
-        before = json.loads(found["before"]) if found["before"] else None
+        before = recalled(found["before"]) if found["before"] else None
         if before:
             shown = before.keys() | (self._builds.stored(build_id) or {}).keys()
-            before = {name: before.get(name) for name in (*DOCUMENTED, *NEWER) if name in shown}
+            whole = {name: before.get(name) for name in (*DOCUMENTED, *NEWER) if name in shown}
+            before.clear()
+            before.update(whole)
         return found | {"changes": json.loads(found["changes"]), "before": before}

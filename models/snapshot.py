@@ -33,7 +33,7 @@ class Snapshot:
         return builds, revisions
 
     def builds(self) -> Iterator[dict[str, Any]]:
-        """Yield the builds, ordered by id. Raises StoredBuildUnreadable and peewee.DatabaseError."""
+        """Yield the builds, ordered by id. Raises peewee.DatabaseError."""
         query = Build.select(*(Build._meta.fields[name] for name in self._names)).order_by(Build.id).limit(_PAGE)
         page = self._rows(query)
         while page:

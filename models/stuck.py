@@ -10,6 +10,7 @@ from build_admin.models.build import Build, from_row
 from build_admin.models.filters import SINCE, Filters
 from build_admin.models.repos import Repos
 from build_admin.models.stores.database import Database
+from build_admin.models.stores.statement import rows
 from build_admin.models.stores.tables import Columns
 from build_admin.models.workers import Workers, instant
 
@@ -38,6 +39,7 @@ class Stuck:
     def __init__(self, database: Database, columns: Columns) -> None:
         self._database = database
         self._repos = Repos(database)
+        self._names = columns.names
         self._fields = [Build._meta.fields[name] for name in columns.names]
 
     def page(self, filters: Filters, page: int, per_page: int) -> tuple[list[StuckBuild], int]:
@@ -62,7 +64,7 @@ class Stuck:
             return [], total
         since = Case(Build.status, [(status, fn.COALESCE(field, 0)) for status, field in SINCE.items()])
         query = filters.applied_to(Build.select(*self._fields)).order_by(since, Build.id).offset(offset).limit(limit)
-        builds = [from_row(row) for row in query.dicts().execute(self._database)]
+        builds = [from_row(dict(zip(self._names, row, strict=True))) for row in rows(self._database, query)]
         workers = Workers(self._database)
         evidence = workers.evidence(builds)
         return [

@@ -30,6 +30,10 @@ _HEADERS: dict[str, JSON] = {
              "schema": TEXT},
     "X-Total-Count": {"description": "How many there are on all pages.",
                       "required": True, "schema": {"type": "integer", "minimum": 0}},
+    "X-Unreadable": {"description": "The fields that are shown as far as they can be, for what is stored is no text, "
+                                    "or no value of theirs: `title, deploy_payload` where there is one build, and "
+                                    "`7.title, 9.event` where it has several; after a hundred of them `...`.",
+                     "schema": TEXT},
     "Retry-After": {"description": "Seconds after which to try again.",
                     "required": True, "schema": {"type": "integer", "minimum": 0}},
     "WWW-Authenticate": {"description": "The scheme that is asked for.", "required": True, "schema": TEXT},
@@ -114,7 +118,8 @@ def _schemas(spec: APISpec) -> dict[str, JSON]:
     listed = whole_object(revision)
     faults = {"type": "object", "additionalProperties": {"type": "array", "items": TEXT}}
     return {
-        "Build": shape | {"properties": present, "description": "A build; a newer field is there if it has a value."},
+        "Build": shape | {"properties": present, "description": "A build; a newer field is there if it "
+                          "has a value, also one that cannot be shown."},
         "StoredBuild": shape | {"properties": present | {"repo": repo}, "description": "A build, and repo as sent."},
         "FormerBuild": shape | {"properties": types, "description": "A build as it was, ready to be put back: a newer "
                                 "field that it had no value in, and now has, is null."},

@@ -71,7 +71,7 @@ def _operations() -> dict[tuple[str, str], JSON]:
     revisions, repos = ({"type": "array", "items": ref(name)} for name in ("ListedRevision", "Repo"))
     paged = ("Link", "X-Total-Count")
     conditions = ["If-Match", "If-None-Match"]
-    stored = response("The build as it is now stored.", ref("StoredBuild"), "ETag", example=SAMPLE)
+    stored = response("The build as it is now stored.", ref("StoredBuild"), "ETag", "X-Unreadable", example=SAMPLE)
     return {
         ("PUT", "/api/v1/admin/build"): _operation(
             "overwriteBuild", "Overwrite a build, whole or not at all, or create it", OverwriteParameters, *conditions,
@@ -81,20 +81,23 @@ def _operations() -> dict[tuple[str, str], JSON]:
         ),
         ("GET", builds): _operation(
             "listBuilds", "List builds, newest id first", ListParameters,
-            answers={200: response("A page of the builds that pass the filters.", array, *paged, example=[SAMPLE])},
+            answers={200: response("A page of the builds that pass the filters.", array, *paged, "X-Unreadable",
+                                   example=[SAMPLE])},
         ),
         ("GET", f"{builds}/queue"): _operation(
             "listQueue", "List the newest pending and running builds", QueueParameters,
-            answers={200: _with_header(response("At most 1000 builds; the total counts all.", array, "X-Total-Count"),
+            answers={200: _with_header(response("At most 1000 builds; the total counts all.", array, "X-Total-Count",
+                                                "X-Unreadable"),
                                        "Link", component="Rest")},
         ),
         ("GET", f"{builds}/stuck"): _operation(
             "listStuck", "List what is stuck and why we think so, longest stuck first", StuckParameters,
-            answers={200: response("A page of stuck builds.", {"type": "array", "items": ref("StuckBuild")}, *paged)},
+            answers={200: response("A page of stuck builds.", {"type": "array", "items": ref("StuckBuild")}, *paged,
+                                   "X-Unreadable")},
         ),
         ("GET", f"{builds}/{{build_id}}"): _operation(
             "readBuild", "Read a build", None, *conditions,
-            answers={200: response("The build.", build, "ETag", example=SAMPLE),
+            answers={200: response("The build.", build, "ETag", "X-Unreadable", example=SAMPLE),
                      304: response("The client has it already.", None, "ETag")},
             refusals=(404, 412),
         ),
@@ -104,7 +107,7 @@ def _operations() -> dict[tuple[str, str], JSON]:
         ),
         ("GET", f"{builds}/{{build_id}}/revisions/{{revision}}"): _operation(
             "readRevision", "Read a revision, with the build as it was before it", None,
-            answers={200: response("The revision.", ref("Revision"))}, refusals=(404,),
+            answers={200: response("The revision.", ref("Revision"), "X-Unreadable")}, refusals=(404,),
         ),
         ("GET", "/api/v1/admin/repos"): _operation(
             "listRepos", "List what a Vela server's repositories are called", RepoParameters,

@@ -8,7 +8,7 @@ from marshmallow import ValidationError
 from build_admin.models.build import canonical, etag
 from build_admin.models.builds import Author, Builds
 from build_admin.models.errors import FieldsLeftOut
-from build_admin.resources import request_body
+from build_admin.resources import request_body, unreadable
 from build_admin.resources.preconditions import Preconditions
 from build_admin.resources.query import parameters
 from build_admin.schemas import document
@@ -53,7 +53,8 @@ class BuildResource:
             raise InvalidBuild(_left_out(left_out.names)) from None
         req.context.overwritten = overwritten
         text = canonical(overwritten.build)
-        resp.etag = etag(text)
+        resp.etag = etag(text, overwritten.build)
+        unreadable.name_fields(resp, overwritten.build)
         resp.data = text if repo is None else canonical(overwritten.build | {"repo": repo})
         if overwritten.created:
             resp.status = falcon.HTTP_CREATED

@@ -9,7 +9,7 @@ from build_admin.models.build import canonical, etag
 from build_admin.models.builds import Builds
 from build_admin.models.filters import Filters
 from build_admin.models.listing import Listing
-from build_admin.resources import paging
+from build_admin.resources import paging, unreadable
 from build_admin.resources.identifier import identifier
 from build_admin.resources.preconditions import Preconditions
 from build_admin.resources.query import parameters, sent
@@ -40,6 +40,7 @@ class BuildsResource:
         number, per_page = filters.pop("page"), filters.pop("per_page")
         page = self._listing.page(Filters(**filters), number, per_page)
         paging.set_page(resp, req.path, sent(req), number, per_page, page.total)
+        unreadable.name_builds(resp, page.items)
         resp.data = paging.array(map(canonical, page.items))
 
     def on_get_queue(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -50,19 +51,22 @@ class BuildsResource:
             rest = {"status": ",".join(_QUEUED), "after": str(after), "page": "11", "per_page": str(MAX_QUEUE // 10)}
             resp.set_header("Link", paging.link(req.path.removesuffix("/queue") + paging.query(rest), "next"))
         resp.set_header("X-Total-Count", str(page.total))
+        unreadable.name_builds(resp, page.items)
         resp.data = paging.array(map(canonical, page.items))
 
     def on_get_one(self, req: falcon.Request, resp: falcon.Response, build_id: str) -> None:
         """Answer with a build and its tag, or with 304 if the client has it already (RFC 9110, section 13.1.2)."""
         parameters(self._none, req)
         preconditions = Preconditions.of(req)
-        text = canonical(self._builds.find(identifier(build_id)))
-        tag = etag(text)
+        build = self._builds.find(identifier(build_id))
+        text = canonical(build)
+        tag = etag(text, build)
         preconditions.check_match(tag)
         resp.etag = tag
         if preconditions.rules_out(tag):
             resp.status = falcon.HTTP_NOT_MODIFIED
         else:
+            unreadable.name_fields(resp, build)
             resp.data = text
 
     on_head = on_get

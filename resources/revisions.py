@@ -3,7 +3,7 @@
 import falcon
 
 from build_admin.models.revisions import Revisions
-from build_admin.resources import layout, paging
+from build_admin.resources import layout, paging, unreadable
 from build_admin.resources.identifier import identifier
 from build_admin.resources.query import parameters, sent
 from build_admin.schemas.parameters import PageParameters, Parameters
@@ -27,7 +27,9 @@ class RevisionsResource:
     def on_get_one(self, req: falcon.Request, resp: falcon.Response, build_id: str, revision: str) -> None:
         """Answer with a revision, and with the build as it was before it."""
         parameters(self._none, req)
-        resp.data = layout.text(self._revisions.find(identifier(build_id), identifier(revision)))
+        found = self._revisions.find(identifier(build_id), identifier(revision))
+        unreadable.name_fields(resp, found["before"] or {})
+        resp.data = layout.text(found)
 
     on_head = on_get
     on_head_one = on_get_one

@@ -7,7 +7,7 @@ import falcon
 from build_admin.models.build import canonical, etag
 from build_admin.models.filters import Filters
 from build_admin.models.stuck import Stuck, StuckBuild
-from build_admin.resources import layout, paging
+from build_admin.resources import layout, paging, unreadable
 from build_admin.resources.query import parameters, sent
 from build_admin.schemas.parameters import StuckParameters
 
@@ -28,6 +28,7 @@ class StuckResource:
         number, per_page, before = filters.pop("page"), filters.pop("per_page"), filters.pop("before")
         found, total = self._stuck.page(Filters(**filters, stuck_before=before), number, per_page)
         paging.set_page(resp, req.path, sent(req), number, per_page, total)
+        unreadable.name_builds(resp, [stuck.build for stuck in found])
         resp.data = paging.array(map(_text, found))
 
     on_head = on_get
@@ -37,7 +38,7 @@ def _text(stuck: StuckBuild) -> bytes:
     return layout.text(
         {
             "build": stuck.build,
-            "etag": etag(canonical(stuck.build)),
+            "etag": etag(canonical(stuck.build), stuck.build),
             "since": stuck.since,
             "evidence": stuck.evidence,
             "alive": stuck.alive,

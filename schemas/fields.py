@@ -143,13 +143,14 @@ class StringMap(Strict, fields.Dict):
 
 
 class Object(Strict, fields.Dict):
-    """An object of any JSON values whose texts can be stored."""
+    """An object of any JSON values that can be stored as JSON text, which has an escape for NUL."""
 
     def fault(self, value: Any) -> str | None:
         """Return what is wrong with `value`, in words; None if nothing is."""
         if type(value) is not dict:
             return f"must be an object, not {kind(value)}."
-        return next(filter(None, map(text_fault, _texts(value))), None)
+        surrogates = (fault for text in _texts(value) if (fault := text_fault(text.replace("\0", ""))))
+        return next(surrogates, None)
 
 
 class Repository(Strict, fields.Dict):

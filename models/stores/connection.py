@@ -4,7 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
+from psycopg.abc import AdaptContext
+from psycopg.adapt import Dumper, Loader, Transformer
 from psycopg.pq import TransactionStatus
+
+from build_admin.models.stores.text import Undecodable, decode
 
 
 class Connection(psycopg.Connection[Any]):
@@ -30,3 +34,45 @@ class Connection(psycopg.Connection[Any]):
             if error.sqlstate is None and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.pgconn.finish()
             raise
+
+    def take_any_text(self) -> None:
+        """Read text whose bytes are not UTF-8, and write it back as it was, where the database has such text.
+
+        In a database whose encoding is SQL_ASCII the server knows of no encoding. It refuses to read or write what is
+        not in the client's, unless the client has none either.
+        """
+        self.adapters.register_dumper(Undecodable, UndecodableDumper)
+        if self.info.parameter_status("server_encoding") == "SQL_ASCII":
+            self.execute("SET client_encoding = 'SQL_ASCII'")
+            _register(self)
+
+
+class TextLoader(Loader):
+    """Reads text, also where its bytes are not UTF-8."""
+
+    def load(self, data: Any) -> str | Undecodable:
+        """Return the text."""
+        return decode(bytes(data))
+
+
+class UndecodableDumper(Dumper):
+    """Writes such text as it was read."""
+
+    oid = psycopg.adapters.types["text"].oid
+
+    def dump(self, obj: Undecodable) -> bytes:
+        """Return the bytes."""
+        return obj.data
+
+
+def undecoded(cursor: Any) -> list[tuple[Any, ...]]:
+    """Return every row of a cursor of psycopg's that could not return them, because a text's bytes are not UTF-8."""
+    _register(cursor)
+    transformer = Transformer(cursor)
+    transformer.set_pgresult(cursor.pgresult)
+    return transformer.load_rows(0, cursor.pgresult.ntuples, tuple)
+
+
+def _register(context: AdaptContext) -> None:
+    for name in ("text", "varchar", "bpchar", "name"):
+        context.adapters.register_loader(name, TextLoader)

@@ -179,3 +179,4 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
             f"SET lock_timeout = '{LOCK_TIMEOUT}s'; SET statement_timeout = '{ANSWER_TIMEOUT - 1}s'; "
             "SET idle_in_transaction_session_timeout = '60s'"
         )
+        conn.take_any_text()

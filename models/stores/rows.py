@@ -8,13 +8,14 @@ from functools import lru_cache
 from typing import Any
 
 import peewee
-from peewee import SQL, Value, fn
+from peewee import SQL, Cast, Value, fn
 
 from build_admin.models.build import Build
 from build_admin.models.revision import Revision
 from build_admin.models.stores.database import Database, LeaveGroup
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.statement import Statement, placeholders
+from build_admin.models.stores.text import Undecodable
 
 #: How many UPDATE statements are kept compiled, one for each set of columns that overwrites change together.
 _UPDATES = 256
@@ -61,13 +62,18 @@ class SqliteRows:
 
     def update(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> int:
         """Write the columns `values` of the row of `revision["build_id"]`, and the revision; return its number."""
-        self._update(frozenset(values)).execute({**values, "id": revision["build_id"]})
+        # sqlite3 takes a text for what is UTF-8, and writes any other bytes as a blob.
+        undecodable = {name: value.data for name, value in values.items() if type(value) is Undecodable}
+        statement = self._update(frozenset(values), frozenset(undecodable))
+        statement.execute({**values, **undecodable, "id": revision["build_id"]})
         self._insert_revision.execute(revision)
         return int(revision["revision"])
 
-    def _compile_update(self, names: frozenset[str]) -> Statement:
+    def _compile_update(self, names: frozenset[str], undecodable: frozenset[str] = frozenset()) -> Statement:
         """Return the UPDATE of the columns that change; SQLite writes the index of each column that is named in it."""
-        return Statement(self._database, Build.update(placeholders(Build, sorted(names))).where(_THIS_BUILD))
+        given = placeholders(Build, sorted(names))
+        given |= {Build._meta.fields[name]: Cast(_parameter(name), "TEXT") for name in undecodable}
+        return Statement(self._database, Build.update(given).where(_THIS_BUILD))
 
 
 class PostgresqlRows:

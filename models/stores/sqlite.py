@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import peewee
 
 from build_admin.models.stores.database import LOCK_TIMEOUT, Database
+from build_admin.models.stores.text import decode
 
 T = TypeVar("T")
 
@@ -120,6 +121,7 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
 
     def _initialize_connection(self, conn: Any) -> None:
         super()._initialize_connection(conn)
+        conn.text_factory = decode
         (pages,), (size,) = conn.execute("PRAGMA page_count").fetchone(), conn.execute("PRAGMA page_size").fetchone()
         if pages * size > LARGE:
             conn.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_OF_LARGE}")

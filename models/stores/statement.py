@@ -23,15 +23,12 @@ class Statement:
 
     def all(self, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Execute the statement as `execute` does, and return its rows. Raises peewee.DatabaseError."""
-        cursor = self.execute(values)
-        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
-            return cursor.fetchall()  # type: ignore[no-any-return]
+        return fetched(self.execute(values))
 
     def first(self, values: Mapping[str, Any]) -> Any:
         """Execute the statement as `execute` does, and return its first row, None if it has none."""
         cursor = self.execute(values)
-        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
-            return cursor.fetchone()
+        return next(iter(fetched(cursor)), None)
 
     def execute_many(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Execute the statement once for each of `rows`, in order. Raises peewee.DatabaseError as `execute` does."""
@@ -41,9 +38,28 @@ class Statement:
 
 def rows(database: peewee.Database, query: peewee.Query) -> list[tuple[Any, ...]]:
     """Return every row of a query that is not worth keeping compiled. Raises peewee.DatabaseError."""
-    return database.execute(query).fetchall()  # type: ignore[no-any-return]
+    return fetched(database.execute(query))
 
 
-def placeholders(model: type[peewee.Model], names: Iterable[str]) -> dict[peewee.Field, peewee.Value]:
+def fetched(cursor: Any) -> list[tuple[Any, ...]]:
+    """Return every row of a DB-API cursor; where that fails, the cursor is closed. Raises peewee.DatabaseError.
+
+    SQLite keeps a statement that is left in the middle in its snapshot for as long as anybody knows the cursor, as the
+    error's traceback does, and a connection with an old snapshot can write no more.
+    """
+    try:
+        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+            return cursor.fetchall()  # type: ignore[no-any-return]
+    except UnicodeDecodeError:
+        # Only psycopg raises it: a PostgreSQL that was told that its bytes are UTF-8 does not look at them again.
+        from build_admin.models.stores.connection import undecoded
+
+        return undecoded(cursor)
+    except BaseException:
+        cursor.close()
+        raise
+
+
+def placeholders(model: type[peewee.Model], names: Iterable[str]) -> dict[peewee.Field, peewee.Node]:
     """Return what to insert or update those fields of `model` with, in a Statement: the names of its parameters."""
     return {model._meta.fields[name]: peewee.Value(name, converter=False) for name in names}

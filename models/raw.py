@@ -1,0 +1,42 @@
+"""Raw: what a row's columns hold, in JSON's words and exactly, also where that is no value that a build can have.
+
+A null, an integer and a text are themselves. What JSON has no word for is an object that names its type.
+"""
+
+import base64
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from build_admin.models.stores.text import Undecodable
+
+
+def encode(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return what the columns `names` of `row` hold, as `decode` takes it."""
+    return {name: _encoded(row[name]) for name in names}
+
+
+def decode(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what columns hold, by name, as `encode` was given it."""
+    return {name: _decoded(value) for name, value in raw.items()}
+
+
+def _encoded(value: Any) -> Any:
+    match value:
+        case Undecodable():
+            return {"text": base64.b64encode(value.data).decode("ascii")}
+        case bytes():
+            return {"blob": base64.b64encode(value).decode("ascii")}
+        case float():
+            return {"real": repr(value)}  # JSON has no infinity
+    return value if value is None or isinstance(value, int | str) else str(value)
+
+
+def _decoded(value: Any) -> Any:
+    match value:
+        case {"text": text}:
+            return Undecodable(base64.b64decode(text))
+        case {"blob": text}:
+            return base64.b64decode(text)
+        case {"real": text}:
+            return float(text)
+    return value

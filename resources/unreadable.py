@@ -1,0 +1,29 @@
+"""X-Unreadable: which fields of an answer are not as they are stored, for what is stored could not be shown."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import falcon
+
+from build_admin.models.build import unreadable
+
+#: The header: a list (RFC 9110, section 5.6.1) of the fields of one build, or of `id.field` where there are several.
+HEADER = "X-Unreadable"
+
+#: Fields that are named at the most; where there are more, the last item is `...`.
+MOST = 100
+
+
+def name_fields(resp: falcon.Response, build: Mapping[str, Any]) -> None:
+    """Name the unreadable fields of the build that is answered: `title, deploy_payload`."""
+    _set(resp, unreadable(build))
+
+
+def name_builds(resp: falcon.Response, builds: Iterable[Mapping[str, Any]]) -> None:
+    """Name the unreadable fields of the builds that are answered: `7.title, 7.deploy_payload, 9.event`."""
+    _set(resp, [f"{build['id']}.{name}" for build in builds for name in unreadable(build)])
+
+
+def _set(resp: falcon.Response, names: list[str]) -> None:
+    if names:
+        resp.set_header(HEADER, ", ".join(names[:MOST] + ["..."] * (len(names) > MOST)))
