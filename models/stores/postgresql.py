@@ -3,12 +3,13 @@
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 import peewee
 
 from build_admin.models.stores.database import ANSWER_TIMEOUT, LOCK_TIMEOUT, CommitLost, Database
+from build_admin.models.stores.statement import Statement
 
 T = TypeVar("T")
 
@@ -29,11 +30,17 @@ class _Transaction(threading.local):
     Attributes:
         id: the server's number of it.
         unhurried: whether it may take as long as it takes.
+        writes: what is still to be sent, by statement; the values of each execution.
+        written: the ids of the builds that this writes to.
 
     """
 
     id: int
     unhurried = False
+
+    def __init__(self) -> None:
+        self.writes: dict[Statement, list[Mapping[str, Any]]] = {}
+        self.written: set[int] = set()
 
 
 class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
@@ -70,13 +77,32 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         self._on_live_connection(self._begin_and_identify)
 
     def end_to_write(self) -> None:
-        """Be in a hurry again."""
+        """Forget the transaction, and what it has not written."""
         self._transaction.unhurried = False
+        self._transaction.writes.clear()
+        self._transaction.written.clear()
 
     def unhurried(self) -> None:
         """Let the transaction that has begun take its time; only a lock of another's is not waited for any longer."""
         self._transaction.unhurried = True
-        self.execute_sql("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
+        self.execute_sql(
+            "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; "
+            # Many rows at once are better planned anew each time, and with every kind of plan, than kept to an index.
+            "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = on"
+        )
+
+    def write_later(self, build_id: int, statement: Statement, values: Mapping[str, Any]) -> None:
+        """Execute a write of one row before the commit, in one round trip with the others of the transaction.
+
+        What is wrong with it is raised then.
+        """
+        self._transaction.writes.setdefault(statement, []).append(values)
+        self._transaction.written.add(build_id)
+
+    def send_writes_of(self, build_id: int) -> None:
+        """Send what is to be written, if some of it is to this build. Raises peewee.DatabaseError."""
+        if build_id in self._transaction.written:
+            self._send_writes()
 
     def begin(self, isolation_level: str | None = None) -> None:
         """Begin a transaction; only here is it known that a lost connection has lost nothing with it."""
@@ -87,6 +113,7 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
 
         Raises CommitLost where that is not to be known, and peewee.DatabaseError where nothing was stored.
         """
+        self._send_writes()
         try:
             super().commit()
         except (peewee.OperationalError, peewee.InterfaceError):
@@ -108,9 +135,25 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         finally:
             self._transaction.unhurried = False
 
+    def _send_writes(self) -> None:
+        writes = [*self._transaction.writes.items()]
+        self._transaction.writes.clear()
+        self._transaction.written.clear()
+        if not writes:
+            return
+        # In a pipeline psycopg sends everything before it waits for the first result.
+        with peewee.__exception_wrapper__, self.connection().pipeline():  # type: ignore[attr-defined]
+            counts = [(statement.execute_many(values), len(values)) for statement, values in writes]
+        if any(changed() != count for changed, count in counts):
+            raise peewee.IntegrityError(
+                "a write has changed no row; a trigger or a policy of the table keeps it from that"
+            )
+
     def _begin_and_identify(self) -> None:
-        # One round trip. The lock on a row would take a transaction id in any case.
-        begin = f"BEGIN; {self._lock_timeout()} SELECT txid_current()"
+        # One round trip. The lock on a row would take a transaction id in any case. What is written is found by its
+        # key: a plan that is kept from when there were few revisions would read all of them when there are many. To
+        # plan each statement anew (plan_cache_mode) would do as well, and costs a fifth of the overwrites a second.
+        begin = f"BEGIN; SET LOCAL enable_seqscan = off; {self._lock_timeout()} SELECT txid_current()"
         with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
             cursor = self.cursor().execute(begin, prepare=False)
             while cursor.nextset():
@@ -174,8 +217,6 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         conn.execute(
             # Whatever the database or the role has by default: an answered overwrite is on the server's disk.
             "SET synchronous_commit = on; "
-            # A plan that is kept from when there were few revisions would read all of them when there are many.
-            "SET plan_cache_mode = force_custom_plan; "
             f"SET lock_timeout = '{LOCK_TIMEOUT}s'; SET statement_timeout = '{ANSWER_TIMEOUT - 1}s'; "
             "SET idle_in_transaction_session_timeout = '60s'"
         )

@@ -1,6 +1,6 @@
 """Statement: an SQL statement that peewee compiles once and that is executed many times with new values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import peewee
@@ -30,10 +30,15 @@ class Statement:
         cursor = self.execute(values)
         return next(iter(fetched(cursor)), None)
 
-    def execute_many(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Execute the statement once for each of `rows`, in order. Raises peewee.DatabaseError as `execute` does."""
+    def execute_many(self, rows: Iterable[Mapping[str, Any]]) -> Callable[[], int]:
+        """Execute the statement once for each of `rows`, in order; return what tells how many rows that has changed.
+
+        Raises peewee.DatabaseError as `execute` does.
+        """
         with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
-            self._database.cursor().executemany(self._sql, [[row[name] for name in self._names] for row in rows])
+            cursor = self._database.cursor()
+            cursor.executemany(self._sql, [[row[name] for name in self._names] for row in rows])
+        return lambda: int(cursor.rowcount)
 
 
 def rows(database: peewee.Database, query: peewee.Query) -> list[tuple[Any, ...]]:
