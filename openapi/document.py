@@ -16,6 +16,7 @@ from build_admin import __version__
 from build_admin.app import create_app
 from build_admin.models.stores.store import open_store
 from build_admin.openapi.components import JSON, REFUSAL_OF, REFUSALS, TEXT, add_components, ref, response
+from build_admin.schemas.fields import Integer, OneOf, String
 from build_admin.schemas.parameters import (
     ListParameters,
     OverwriteParameters,
@@ -46,6 +47,7 @@ def document(app: falcon.App[Any, Any]) -> JSON:
     )
     assert plugin.converter  # noqa: S101 - it is there once the plugin has its document
     plugin.converter.add_parameter_attribute_function(_commas)
+    plugin.converter.add_attribute_function(_limits)  # type: ignore[no-untyped-call]
     add_components(spec)
     operations = _operations()
     for route in falcon.inspect.inspect_routes(app):
@@ -62,6 +64,18 @@ def document(app: falcon.App[Any, Any]) -> JSON:
 def _commas(converter: Any, field: Any, **_: Any) -> JSON:
     """Return what a parameter adds for its field: a list in a query is one value, with commas in it."""
     return {"explode": False} if isinstance(field, fields.List) else {}
+
+
+def _limits(converter: Any, field: Any, **_: Any) -> JSON:
+    """Return what a strict field takes; apispec itself knows of marshmallow's validators only."""
+    match field:
+        case OneOf():
+            return {"enum": [*field.choices]}
+        case Integer():
+            return {"minimum": field.least, "maximum": field.limit}
+        case String():
+            return {"maxLength": field.limit}
+    return {}
 
 
 def _operations() -> dict[tuple[str, str], JSON]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import ValidationError, fields, missing, validate
+from marshmallow import ValidationError, fields, missing
 
 #: The largest integer of the contract, and of a BIGINT.
 MAX_INTEGER = 2**63 - 1
@@ -35,7 +35,7 @@ def text_fault(value: str) -> str | None:
 
 
 class Strict(fields.Field[Any]):
-    """A field that takes a value as it is or refuses it.
+    """A field that takes a value as it is or refuses it; `fault` alone says what is refused, and in which words.
 
     Attributes:
         limit: the largest value or the greatest length; a narrower table lowers it.
@@ -71,7 +71,7 @@ class Integer(Strict, fields.Integer):
     """An integer; `"1"`, `1.0` and `true` are none."""
 
     def __init__(self, least: int = 0, **kwargs: Any) -> None:
-        super().__init__(strict=True, validate=validate.Range(least, MAX_INTEGER), **kwargs)
+        super().__init__(strict=True, **kwargs)
         self.least = least
         self.limit = MAX_INTEGER
 
@@ -88,7 +88,7 @@ class String(Strict, fields.String):
     """A text of at most `limit` characters."""
 
     def __init__(self, limit: int, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Length(max=limit), **kwargs)
+        super().__init__(**kwargs)
         self.limit = limit
 
     def fault(self, value: Any) -> str | None:
@@ -105,8 +105,7 @@ class OneOf(String):
 
     def __init__(self, choices: tuple[str, ...], **kwargs: Any) -> None:
         super().__init__(250, **kwargs)
-        self.validators = [validate.OneOf(choices)]
-        self.choices = frozenset(choices)
+        self.choices = choices
         self._fault = f"must be one of {', '.join(choices)}."
 
     def fault(self, value: Any) -> str | None:

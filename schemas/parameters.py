@@ -29,12 +29,11 @@ class Number(fields.Integer):
     """An integer from `least` to `most`, in decimal digits: no sign, no leading zero."""
 
     def __init__(self, least: int = 0, most: int = MAX_INTEGER, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Range(least, most), **kwargs)
-        self._range = range(least, most + 1)
         self._fault = f"must be an integer from {least} to {most}, in digits."
+        super().__init__(validate=validate.Range(least, most, error=self._fault), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
-        if not _DECIMAL.fullmatch(value) or int(value) not in self._range:
+        if not _DECIMAL.fullmatch(value):
             raise ValidationError(self._fault)
         return int(value)
 

@@ -1,0 +1,126 @@
+"""Places that break: the file, the folder or the rights of a store change while the service runs."""
+
+import contextlib
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from build_admin.models.stores.store import FILE
+from service import BUILDS, Service, build, refused, run, running
+
+
+def stored(folder: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(folder / FILE)) as database:
+        return [title for (title,) in database.execute("SELECT title FROM builds ORDER BY id")]
+
+
+def test_a_folder_whose_link_is_pointed_elsewhere_is_followed(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        with running(DATA=folder) as service:
+            service.create(id=1, title=folder.name)
+    link = tmp_path / "link"
+    link.symlink_to(folders[0])
+    with running(DATA=link) as service:
+        assert service.find(1)["title"] == "one"
+        new = tmp_path / "new"
+        new.symlink_to(folders[1])
+        new.replace(link)
+        assert service.find(1)["title"] == "two"
+        assert service.put(build(id=1, title="overwritten")).status == 200
+    assert [stored(folder) for folder in folders] == [["one"], ["overwritten"]]
+
+
+def test_a_file_that_vanishes_for_a_moment_stops_no_thread(data: Path) -> None:
+    def ask(service: Service, done: threading.Event, statuses: set[int]) -> None:
+        number = 0
+        while not done.is_set():
+            number += 1
+            statuses.add(service.get(f"{BUILDS}/1").status)
+            statuses.add(service.put(build(id=1, title=f"{threading.get_ident()} {number}")).status)
+
+    with running(DATA=data, THREADS=4) as service:
+        service.create(id=1)
+        done, statuses = threading.Event(), set[int]()
+        clients = [threading.Thread(target=ask, args=(service, done, statuses)) for _ in range(6)]
+        for client in clients:
+            client.start()
+        file, away = data / FILE, data / "away"
+        for _ in range(40):
+            file.rename(away)
+            service.get("/ready", Authorization=None)
+            away.rename(file)
+            service.get("/ready", Authorization=None)
+        done.set()
+        for client in clients:
+            client.join(30)
+        assert statuses <= {200, 503}, statuses
+        # Every thread is as good as before.
+        assert {service.get(f"{BUILDS}/1").status for _ in range(30)} == {200}
+        assert {service.put(build(id=1, title=f"after {number}")).status for number in range(10)} == {200}
+
+
+def test_a_role_that_lacks_a_privilege_is_503_in_any_language(new_database: Any, data: Path) -> None:
+    url = new_database()
+    name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+    with running(DATA=data, DATABASE_URL=url) as service, psycopg.connect(url, autocommit=True) as admin:
+        service.create(id=1)
+        admin.execute("DROP ROLE IF EXISTS reader_of_builds")
+        admin.execute("CREATE ROLE reader_of_builds")
+        try:
+            admin.execute("GRANT SELECT ON builds, build_revisions TO reader_of_builds")
+            admin.execute(f'ALTER DATABASE "{name}" SET role = reader_of_builds'.encode())
+            with running(DATA=data, DATABASE_URL=url) as limited:
+                assert limited.find(1) == build(id=1)
+                refused(limited.put(build(id=1, title="new")), 503)
+                assert limited.find(1) == build(id=1)
+        finally:
+            admin.execute(f'ALTER DATABASE "{name}" RESET role'.encode())
+            admin.execute("DROP OWNED BY reader_of_builds")
+            admin.execute("DROP ROLE reader_of_builds")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_first_start_that_is_refused_leaves_no_table(request: pytest.FixtureRequest, data: Path, kind: str) -> None:
+    table = "CREATE TABLE builds (id INTEGER PRIMARY KEY, status TEXT)"
+    settings: dict[str, Any] = {"DATA": data}
+    if kind == "postgresql":
+        settings["DATABASE_URL"] = request.getfixturevalue("new_database")()
+        with psycopg.connect(settings["DATABASE_URL"]) as postgres:
+            postgres.execute(table.encode())
+    else:
+        data.mkdir()
+        with contextlib.closing(sqlite3.connect(data / FILE)) as database:
+            database.execute(table)
+    assert "has no column" in run("serve", **settings).stderr
+    query = "SELECT COUNT(*) FROM build_revisions"
+    if kind == "postgresql":
+        with psycopg.connect(settings["DATABASE_URL"]) as postgres, pytest.raises(psycopg.errors.UndefinedTable):
+            postgres.execute(query.encode())
+    else:
+        with contextlib.closing(sqlite3.connect(data / FILE)) as database, pytest.raises(sqlite3.OperationalError):
+            database.execute(query)
+
+
+def test_an_answered_overwrite_is_on_the_servers_disk_whatever_the_database_says(new_database: Any, data: Path) -> None:
+    url = new_database()
+    name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off'.encode())
+    with running(DATA=data, DATABASE_URL=url) as service, psycopg.connect(url, autocommit=True) as admin:
+        service.create(id=1)
+        admin.execute(
+            """
+            CREATE TABLE seen (setting TEXT);
+            CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                INSERT INTO seen VALUES (current_setting('synchronous_commit'));
+                RETURN NEW; END $$;
+            CREATE TRIGGER see BEFORE UPDATE ON builds FOR EACH ROW EXECUTE FUNCTION see()
+            """
+        )
+        assert service.put(build(id=1, title="new")).status == 200
+        assert admin.execute("SELECT setting FROM seen").fetchall() == [("on",)]
