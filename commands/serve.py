@@ -11,7 +11,8 @@ from build_admin.commands.errors import CommandError
 from build_admin.logs import event
 from build_admin.models.build import canonical
 from build_admin.models.builds import Author, Builds
-from build_admin.models.errors import BuildNotFound
+from build_admin.models.errors import BuildNotFound, Refusal
+from build_admin.models.rules import Rules
 from build_admin.models.stores.store import Store, in_words, open_store, withheld
 from build_admin.schemas.sample import SAMPLE
 from build_admin.server import server
@@ -36,6 +37,9 @@ def run(settings: Settings, options: Namespace) -> None:
         app = create_app(settings, store)
         with in_words(store.name):
             unread = withheld(store.database)
+            _, lacks = store.database.read(Rules(store.database, store.columns).standing)
+        if lacks:
+            event(log, logging.WARNING, "creations are refused", reason=lacks)
         for table in unread:
             event(log, logging.WARNING, "no privilege to read a table; what it tells is not known", table=table)
 
@@ -56,7 +60,10 @@ def _sample(settings: Settings, store: Store, url: str) -> str:
     try:
         builds.find(int(SAMPLE["id"]))
     except BuildNotFound:
-        builds.overwrite(SAMPLE, Author("serve --sample", "serve--sample"), create=True)
+        try:
+            builds.overwrite(SAMPLE, Author("serve --sample", "serve--sample"), create=True)
+        except Refusal as refusal:
+            return f"\nThe sample build is not there: {refusal}"
     file = settings.data / "data.json"
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     file.write_bytes(canonical(SAMPLE))

@@ -1,7 +1,7 @@
 """Builds: the stored builds, and the one transaction in which a build is overwritten and a revision of it left."""
 
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,12 +17,12 @@ from build_admin.models.build import (
     compact,
     etag,
     from_row,
-    left_out,
     normal,
     to_row,
 )
-from build_admin.models.errors import BuildNotFound, FieldsLeftOut, NumberTaken, Unchanged, Unstorable
+from build_admin.models.errors import BuildNotFound, BuildRefused, NumberTaken, Unchanged, Unstorable
 from build_admin.models.revision import recorded
+from build_admin.models.rules import Faults, Rules
 from build_admin.models.stores.database import Database, LeaveGroup
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.rows import PostgresqlRows, Rows
@@ -71,6 +71,7 @@ class Builds:
     def __init__(self, database: Database, columns: Columns) -> None:
         self.database = database
         self._names = columns.names
+        self._rules = Rules(database, columns)
         this = Build.id == Value("id", converter=False)
         row = Build.select(*[Build._meta.fields[name] for name in columns.names])
         self._find = Statement(database, row.where(this))
@@ -98,10 +99,14 @@ class Builds:
         """Return the build with this id, None if there is none, to work that the database is already running."""
         return self._build(self._find.first({"id": build_id}))
 
-    def left_out(self, build_id: int, mentioned: Container[str]) -> list[str]:
-        """Return the newer fields in which the stored build has a value and that are not among those `mentioned`."""
-        build = self.database.read(partial(self.stored, build_id))
-        return left_out(build or {}, mentioned)
+    def faults(self, fields: Mapping[str, Any], create: bool) -> Faults:
+        """Return what is wrong with storing `fields` over what is stored; some may be left out, but for the id."""
+
+        def work() -> Faults:
+            stored = self.stored(fields["id"])
+            return self._rules.faults([(stored, fields)])[0] if stored or create else {}
+
+        return self.database.read(work)
 
     def overwrite(
         self,
@@ -124,7 +129,7 @@ class Builds:
         Raises:
             BuildNotFound: there is no such build, and `create` is false.
             PreconditionFailed: `precondition` says so.
-            FieldsLeftOut: the stored build has values in newer fields that are not mentioned.
+            BuildRefused: it leaves out what is stored, or breaks a rule of the Vela server beside this service.
             NumberTaken: another build has this repo_id and number.
             Unstorable: the table cannot hold a value, though it seemed to.
             CommitLost: the database was lost with the commit, and cannot be asked whether the build was stored.
@@ -161,8 +166,8 @@ class Builds:
             precondition(etag(text, stored) if stored else None)
         if stored is None and not create:
             raise BuildNotFound(fields["id"])
-        if names := left_out(stored or {}, fields):
-            raise FieldsLeftOut(names)
+        if faults := self._rules.faults([(stored, fields)])[0]:
+            raise BuildRefused(faults)
         build = normal(fields, stored)
         if build == stored:
             raise Unchanged(stored)
@@ -182,6 +187,7 @@ class Builds:
         if stored:
             self._rows.update(to_row(build, changed), revision)
         else:
+            self._rules.pass_id(build["id"])
             self._rows.insert(to_row(build, self._names), revision)
         return Overwritten(build, stored is None, changed, revision["revision"])
 

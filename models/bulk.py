@@ -11,21 +11,19 @@ import peewee
 from peewee import NodeList, Value, fn
 
 from build_admin.models.build import (
-    DOCUMENTED,
-    NEWER,
     Build,
     StoredBuild,
     canonical,
     changes,
     compact,
     from_row,
-    left_out,
     normal,
     to_row,
 )
 from build_admin.models.builds import Author
 from build_admin.models.errors import NumberTaken, Unstorable
 from build_admin.models.revision import Revision, recorded
+from build_admin.models.rules import Faults, Rules
 from build_admin.models.staging import StagedBuild, Staging
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.postgresql import PostgresqlDatabase
@@ -87,7 +85,8 @@ class Bulk:
         self._faulty = faulty
         self._fault = fault
         self._progress = progress
-        self._names = [name for name in (*DOCUMENTED, *NEWER) if name in columns.present]
+        self._names = columns.names
+        self._rules = Rules(database, columns)
         one = Build.id == Value("id", converter=False)
         self._insert = Statement(database, Build.insert(placeholders(Build, self._names)))
         self._update = Statement(database, Build.update(placeholders(Build, self._names[1:])).where(one))
@@ -143,10 +142,11 @@ class Bulk:
         stored = self._stored([build.fields["id"] for build in builds])
         owners = self._owners([build.fields for build in builds])
         inserts, updates, revised = [], [], []
-        for staged in builds:
+        faults = self._rules.faults([(stored.get(staged.fields["id"]), staged.fields) for staged in builds])
+        for staged, wrong in zip(builds, faults, strict=True):
             before = stored.get(staged.fields["id"])
             build = normal(staged.fields, before)
-            if any([self._refused(staged, before), self._number_taken(staged.position, build, owners)]):
+            if any([self._refused(staged, before, wrong), self._number_taken(staged.position, build, owners)]):
                 continue
             if build == before:
                 imported.unchanged += 1
@@ -164,19 +164,17 @@ class Bulk:
         if not self._faulty:
             # A new build may take such a number too, so updates come first.
             self._update_rows(updates)
+            self._rules.pass_id(max((row["id"] for row in inserts), default=0))
             self._insert.execute_many(inserts)
             self._leave_revisions(revised)
 
-    def _refused(self, staged: StagedBuild, before: StoredBuild | None) -> bool:
-        if before is None:
-            return False
-        if not self._overwrite:
+    def _refused(self, staged: StagedBuild, before: StoredBuild | None, wrong: Faults) -> bool:
+        if before is not None and not self._overwrite:
             self._found(staged.position, f"build {before['id']} is stored already; --overwrite overwrites it.")
             return True
-        names = left_out(before, staged.fields)
-        for name in names:
-            self._found(staged.position, f"{name}: has a value in the stored build; give it, or null to clear it.")
-        return bool(names)
+        for name, faults in wrong.items():
+            self._found(staged.position, f"{name}: {faults[0]}")
+        return bool(wrong)
 
     def _number_taken(self, position: int, build: Mapping[str, Any], owners: Mapping[tuple[int, int], int]) -> bool:
         owner = owners.get(_numbers(build), build["id"])

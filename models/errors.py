@@ -1,7 +1,10 @@
 """What the models refuse, and why. Each message is one sentence, or two, that may be shown to the client."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any
+
+#: Faults whose reason is told in words, further fields that are named, and characters of a name.
+_TOLD, _NAMED, _LONGEST_NAME = 3, 5, 50
 
 
 class Refusal(Exception):
@@ -56,17 +59,33 @@ class Unchanged(Refusal):
         self.build = build
 
 
-class FieldsLeftOut(Refusal):
-    """The stored build has values in newer fields that the request does not mention.
+class BuildRefused(Refusal):
+    """The build cannot be stored as it is.
 
     Attributes:
-        names: the names of those fields.
+        faults: by field, what is wrong with it, in sentences without their subject.
 
     """
 
-    def __init__(self, names: Collection[str]) -> None:
-        super().__init__("The build was refused because it leaves out what is stored.")
-        self.names = names
+    def __init__(self, faults: Mapping[str, list[str]]) -> None:
+        super().__init__(f"The build was refused and nothing was changed: {in_words(faults)}")
+        self.faults = faults
+
+
+def in_words(faults: Mapping[str, list[str]]) -> str:
+    """Return the first few of `faults` in words; a client may show nothing but these."""
+    names = [*faults]
+    told, rest = names[:_TOLD], names[_TOLD:]
+    words = " ".join(f"{_short(name)} {faults[name][0]}" for name in told)
+    if not rest:
+        return words
+    more = f" and {len(rest) - _NAMED} more" if len(rest) > _NAMED else ""
+    return f"{words} Wrong too: {', '.join(map(_short, rest[:_NAMED]))}{more}."
+
+
+def _short(name: str) -> str:
+    # A field that is not known is called what the client has called it.
+    return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
 
 
 class Unstorable(Refusal):

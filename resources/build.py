@@ -7,7 +7,7 @@ from marshmallow import ValidationError
 
 from build_admin.models.build import canonical, etag
 from build_admin.models.builds import Author, Builds
-from build_admin.models.errors import FieldsLeftOut
+from build_admin.models.errors import BuildRefused
 from build_admin.resources import request_body, unreadable
 from build_admin.resources.preconditions import Preconditions
 from build_admin.resources.query import parameters
@@ -19,10 +19,9 @@ from build_admin.schemas.parameters import OverwriteParameters
 class InvalidBuild(falcon.HTTPBadRequest):
     """A build that is refused, with every fault by field."""
 
-    def __init__(self, faults: dict[str, Any]) -> None:
-        fields = ", ".join([*faults][:5]) + (f" and {len(faults) - 5} more" if len(faults) > 5 else "")
-        super().__init__(description=f"The build was refused and nothing was changed; correct {fields}.")
-        self.faults = faults
+    def __init__(self, refused: BuildRefused) -> None:
+        super().__init__(description=str(refused))
+        self.faults = refused.faults
 
 
 class BuildResource:
@@ -39,7 +38,7 @@ class BuildResource:
         """Overwrite the build, or create it if the client says `If-None-Match: *`; answer with what is stored."""
         dry_run = parameters(self._parameters, req)["dry_run"]
         preconditions = Preconditions.of(req)
-        fields = self._load(request_body.read(req, self._max_body))
+        fields = self._load(request_body.read(req, self._max_body), preconditions.creates)
         repo = fields.pop("repo", None)
         try:
             overwritten = self._builds.overwrite(
@@ -49,8 +48,8 @@ class BuildResource:
                 precondition=preconditions.check if preconditions else None,
                 dry_run=dry_run,
             )
-        except FieldsLeftOut as left_out:
-            raise InvalidBuild(_left_out(left_out.names)) from None
+        except BuildRefused as refused:
+            raise InvalidBuild(refused) from None
         req.context.overwritten = overwritten
         text = canonical(overwritten.build)
         resp.etag = etag(text, overwritten.build)
@@ -60,16 +59,15 @@ class BuildResource:
             resp.status = falcon.HTTP_CREATED
             resp.location = f"/api/v1/admin/builds/{overwritten.build['id']}"
 
-    def _load(self, body: bytes) -> dict[str, Any]:
+    def _load(self, body: bytes, create: bool) -> dict[str, Any]:
         sent = document.load_object(body)
         try:
             return self._schema.load(sent)  # type: ignore[no-any-return]
         except ValidationError as error:
             faults = error.normalized_messages()
             if "id" not in faults:
-                faults |= _left_out(self._builds.left_out(sent["id"], sent))
-            raise InvalidBuild(faults) from None
-
-
-def _left_out(names: Any) -> dict[str, list[str]]:
-    return {name: ["has a value in the stored build; send it back, or null to clear it."] for name in names}
+                sound = {name: value for name, value in sent.items() if name not in faults}
+                if "repo" in sound:
+                    sound["repo_id"] = sound["repo"]["id"]
+                faults = self._builds.faults(sound, create) | faults
+            raise InvalidBuild(BuildRefused(faults)) from None

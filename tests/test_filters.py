@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from service import BUILDS, Service, refused, run, running
+from service import BUILDS, Service, build, refused, run, running
 from vela import Tables
 
 REPOS = "/api/v1/admin/repos"
@@ -69,8 +69,8 @@ def named(beside: tuple[Service, Tables], new_id: int) -> tuple[Service, int]:
     """A service with a build of the repository octocat/<id>, and one of a repository that has no name."""
     service, tables = beside
     tables.insert("repos", id=new_id, full_name=f"octocat/größer {new_id}", counter=2**31 - 1)
-    for repo_id in (new_id, new_id + 10_000):
-        service.create(id=repo_id, repo_id=repo_id, number=1)
+    service.create(id=new_id, repo_id=new_id, number=1)
+    tables.insert("builds", id=new_id + 10_000, repo_id=new_id + 10_000, number=1)
     return service, new_id
 
 
@@ -79,7 +79,7 @@ def test_a_build_is_found_by_its_repositorys_name(named: tuple[Service, int]) ->
     name = f"octocat/gr%C3%B6%C3%9Fer%20{repo_id}"
     for query in (f"repo={name}", f"repo={name}&repo_id={repo_id}", f"repo={name}&number=1"):
         answer = service.get(f"{BUILDS}?{query}")
-        assert ([build["id"] for build in answer.json], answer.headers["X-Total-Count"]) == ([repo_id], "1")
+        assert ([found["id"] for found in answer.json], answer.headers["X-Total-Count"]) == ([repo_id], "1")
     assert service.get(f"{BUILDS}?repo={name}&number=2").json == []
 
 
@@ -130,7 +130,7 @@ def test_a_table_that_may_not_be_read_is_told_of_once_and_is_no_error(
     assert "no privilege to read repos, build_executables" in run("check", DATA=data, DATABASE_URL=theirs).stdout
     log = tmp_path / "log"
     with log.open("w") as stderr, running(DATA=data, DATABASE_URL=theirs, stderr=stderr) as service:
-        service.create(id=1)
+        assert list(refused(service.put(build(id=1), If_None_Match="*"), 400)["fields"]) == ["repo_id"]
         for _ in range(2):
             assert service.get(REPOS).json == []
             refused(service.get(f"{BUILDS}?repo=octocat/hello-world"), 400)

@@ -87,7 +87,8 @@ def test_what_does_not_parse_or_is_not_known_is_refused(service: Service, query:
 
 def stuck_on(site: tuple[Service, Tables], build_id: int, host: str, **fields: Any) -> Any:
     """Create a build that is stuck on a host, and return the item that tells of it."""
-    service, _ = site
+    service, tables = site
+    tables.insert("repos", id=build_id, full_name=f"stuck/{build_id}", counter=1)
     service.create(id=build_id, repo_id=build_id, number=1, started=900, host=host, **{"status": "running", **fields})
     (item,) = service.get(f"{STUCK}?repo_id={build_id}").json
     return item

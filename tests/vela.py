@@ -1,6 +1,7 @@
 """A Vela server's tables beside the service's own, as its public migrations make them, with what is of use here."""
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,10 @@ TABLES = (
     "CREATE TABLE build_executables (id {serial}, build_id BIGINT UNIQUE, data BYTEA)",
 )
 
+#: What servers of several versions have made, a file each.
+STORES = Path(__file__).parent / "stores" / "vela"
+VERSIONS = sorted(file.stem for file in STORES.glob("*.sql"))
+
 
 class Tables:
     """A Vela server's tables in a store of either kind, written as that server does."""
@@ -26,15 +31,24 @@ class Tables:
         self._url = settings.get("DATABASE_URL", "")
         self._file = Path(settings["DATA"]) / FILE
 
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> None:
-        """Execute a statement, whose parameters are `?`, in a transaction of its own."""
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Execute a statement, whose parameters are `?`, in a transaction of its own, and return its rows."""
         if self._url:
             with psycopg.connect(self._url, autocommit=True) as connection:
-                connection.execute(statement.replace("?", "%s").encode(), values)
-        else:
-            self._file.parent.mkdir(exist_ok=True, parents=True)
-            with contextlib.closing(sqlite3.connect(self._file)) as file, file:
-                file.execute(statement, values)
+                cursor = connection.execute(statement.replace("?", "%s").encode(), values)
+                return cursor.fetchall() if cursor.description else []
+        self._file.parent.mkdir(exist_ok=True, parents=True)
+        with contextlib.closing(sqlite3.connect(self._file)) as file, file:
+            return file.execute(statement, values).fetchall()
+
+    def make_version(self, version: str) -> None:
+        """Make the tables `builds` and `repos` of that version of the server."""
+        tables = (STORES / f"{version}.sql").read_text(encoding="utf-8")
+        if not self._url:
+            tables = re.sub(r"(BIG)?SERIAL PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT", tables)
+            tables = re.sub(r"VARCHAR\(\d+\)", "TEXT", tables.replace("BIGINT", "INTEGER"))
+        for table in tables.rpartition(";")[0].split(";"):
+            self.execute(table)
 
     def make(self, *tables: str) -> None:
         """Make the tables, all or those given."""

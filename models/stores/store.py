@@ -11,6 +11,7 @@ import peewee
 from build_admin.models import vela
 from build_admin.models.errors import StoreError
 from build_admin.models.repos import Repo
+from build_admin.models.rules import Rules
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.sqlite import SqliteDatabase
@@ -65,11 +66,19 @@ def describe(data: Path, url: str = "") -> str:
         missing = absent(database)
         tables = f"tables {', '.join(missing)} will be made at the first start" if missing else "its tables are there"
         found = f"{name}: reachable, {tables}"
-        if "builds" not in missing and (lacking := inspect(database).missing):
-            found += f"; no columns for {', '.join(lacking)}, which are refused"
+        if "builds" not in missing:
+            found += _rules(database)
         if unread := withheld(database):
             found += f"; no privilege to read {', '.join(unread)}, so what they tell is not known"
         return found
+
+
+def _rules(database: Database) -> str:
+    columns = inspect(database)
+    lacking = f"; no columns for {', '.join(columns.missing)}, which are refused" if columns.missing else ""
+    in_force, lacks = Rules(database, columns).standing()
+    rules = "; it is a Vela server's, whose rules are in force" if in_force else ""
+    return lacking + rules + (f"; creations are refused, for {lacks}" if lacks else "")
 
 
 def withheld(database: Database) -> list[str]:

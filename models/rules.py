@@ -1,0 +1,179 @@
+"""Rules: what is wrong with storing a build here, over what is stored.
+
+A newer field that has a value must not be left out. The other rules are in force where a Vela server keeps its builds
+in the same database, as soon as its table `repos` is there; it may make that after this service has started. Nothing
+that is stored may make that server stumble, now or at its next write:
+
+1. It cuts three texts at a number of bytes whenever it saves a build. In the middle of a character the rest is not
+   UTF-8, which PostgreSQL refuses, and with it every later save of that build.
+2. It gives the number after the `counter` of a repository to the next build. One that has it already makes every later
+   build of the repository fail. Its queue reads a number as 32 bits.
+3. PostgreSQL gives its new builds ids from a sequence. One that is taken already makes an INSERT fail, once for each.
+
+Only what an overwrite changes is held to the rules. What the row holds already is not stored again, the server has
+lived with it, and a long title of years ago must not keep a build from being set right at night.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from build_admin.models.build import left_out
+from build_admin.models.repos import Access, Repos
+from build_admin.models.stores.database import Database
+from build_admin.models.stores.postgresql import PostgresqlDatabase
+from build_admin.models.stores.tables import Columns
+
+#: Bytes of UTF-8 that the server leaves of a text.
+_BYTES = {"error": 1000, "title": 1000, "message": 2000}
+
+#: What is wrong with a newer field that is left out.
+LEFT_OUT = "has a value in the stored build; send it back, or null to clear it."
+
+_NO_REPOS = "the database's role may not read the Vela server's table repos"
+_UNREADABLE: Mapping[str, list[str]] = {"repo_id": [f"cannot be looked up, for {_NO_REPOS}; grant it that."]}
+
+_MAX_NUMBER = 2**31 - 1
+
+#: Ids up to which the sequence is moved by taking one after the other. In one step it could be moved back, where others
+#: have taken more of them meanwhile.
+_STEPS = 1000
+
+#: What a _Sequence has, where the tables are there.
+_SEQUENCE = """
+    SELECT seq::text, CASE WHEN has_sequence_privilege(seq, 'SELECT') THEN coalesce(pg_sequence_last_value(seq), 0) END,
+        has_sequence_privilege(seq, 'UPDATE')
+    FROM (SELECT pg_get_serial_sequence('builds', 'id')::regclass AS seq, to_regclass('repos') AS repos) AS found
+    WHERE seq IS NOT NULL AND repos IS NOT NULL
+"""
+
+#: By field, what is wrong with it, in sentences without their subject.
+Faults = dict[str, list[str]]
+
+
+class Rules:
+    """What a build must keep to in this database."""
+
+    def __init__(self, database: Database, columns: Columns) -> None:
+        self._database = database
+        self._repos = Repos(database)
+        self._bytes = {name: min(most, columns.limits.get(name, most)) for name, most in _BYTES.items()}
+        #: What is left to the server are at least as many ids again.
+        self._max_id = columns.limits.get("id", 2**63 - 1) // 2
+
+    def faults(self, overwrites: Sequence[tuple[Mapping[str, Any] | None, Mapping[str, Any]]]) -> list[Faults]:
+        """Return, for each overwrite, what is wrong with storing its build, in work that the database is running.
+
+        Args:
+            overwrites: the build that is stored, None where there is none, and the fields of the one that is to be.
+                A documented field that is not among them is not looked at.
+
+        Raises peewee.DatabaseError.
+
+        """
+        found = [{name: [LEFT_OUT] for name in left_out(stored or {}, build)} for stored, build in overwrites]
+        long = [self._too_long(stored or {}, build) for stored, build in overwrites]
+        numbered = [build for stored, build in overwrites if _is_numbered(stored or {}, build)]
+        if not (numbered or any(long)) or (access := self._repos.access()) is Access.ABSENT:
+            return found
+        counters = self._repos.counters({build["repo_id"] for build in numbered})
+        sequence = self._sequence() if any(stored is None for stored, _ in overwrites) else None
+        for (stored, build), faults, too_long in zip(overwrites, found, long, strict=True):
+            faults |= too_long
+            if _is_numbered(stored or {}, build):
+                counter = counters.get(build["repo_id"])
+                faults |= _UNREADABLE if access is Access.REFUSED else _misnumbered(build, counter)
+            if stored is None and "id" in build:
+                faults |= self._out_of_sequence(build["id"], sequence)
+        return found
+
+    def standing(self) -> tuple[bool, str]:
+        """Return whether a Vela server's rules are in force, and what the role lacks to keep them, empty for nothing.
+
+        Without that, creations are refused. To work that the database is already running; raises peewee.DatabaseError.
+        """
+        access = self._repos.access()
+        sequence = self._sequence()
+        lacks = [_NO_REPOS] if access is Access.REFUSED else []
+        if access is not Access.ABSENT and sequence and (sequence.last is None or not sequence.movable):
+            lacks.append(sequence.lacks)
+        return access is not Access.ABSENT, ", and ".join(lacks)
+
+    def pass_id(self, build_id: int) -> None:
+        """Have the server's sequence pass `build_id`, in the transaction that is about to insert a build with it.
+
+        SQLite does so by itself. A sequence is not moved back where the transaction is rolled back, which leaves out
+        some ids and does no harm. Raises peewee.DatabaseError.
+        """
+        sequence = self._sequence()
+        if sequence is None or sequence.last is None or build_id <= sequence.last:
+            return
+        ahead = build_id - sequence.last
+        if ahead <= _STEPS:
+            self._database.execute_sql("SELECT max(nextval(%s)) FROM generate_series(1, %s)", (sequence.name, ahead))
+        else:
+            self._database.execute_sql("SELECT setval(%s, %s)", (sequence.name, build_id))
+
+    def _too_long(self, stored: Mapping[str, Any], build: Mapping[str, Any]) -> Faults:
+        faults = {}
+        for name, most in self._bytes.items():
+            text = build.get(name, "")
+            if len(text) * 4 > most and text != stored.get(name) and (size := len(text.encode("utf-8"))) > most:
+                faults[name] = [f"has {size} bytes of UTF-8; at most {most} fit, the Vela server cuts off the rest."]
+        return faults
+
+    def _out_of_sequence(self, build_id: int, sequence: "_Sequence | None") -> Faults:
+        if sequence and sequence.last is not None and build_id <= sequence.last:
+            return {}
+        if sequence and (sequence.last is None or not sequence.movable):
+            return {
+                "id": [f"may be one that the Vela server gives to a new build, for {sequence.lacks}; grant it that."]
+            }
+        if build_id > self._max_id:
+            return {"id": [f"must be at most {self._max_id}, for the Vela server needs ids after it."]}
+        return {}
+
+    def _sequence(self) -> "_Sequence | None":
+        if not isinstance(self._database, PostgresqlDatabase):
+            return None
+        row = self._database.execute_sql(_SEQUENCE).fetchone()
+        return _Sequence(*row) if row else None
+
+
+class _Sequence(NamedTuple):
+    """The sequence that gives the server's builds their ids.
+
+    Attributes:
+        name: as a statement names it.
+        last: the last id that it has given, 0 for none; None if the role may not read that.
+        movable: whether the role may move it on.
+
+    """
+
+    name: str
+    last: int | None
+    movable: bool
+
+    @property
+    def lacks(self) -> str:
+        """What the role lacks where it may not read it, or not move it on."""
+        return f"the database's role may not read and move on the Vela server's sequence {self.name}"
+
+
+def _is_numbered(stored: Mapping[str, Any], build: Mapping[str, Any]) -> bool:
+    """Return whether the build has a number that it did not have before."""
+    if "repo_id" not in build or "number" not in build:
+        return False
+    return (build["repo_id"], build["number"]) != (stored.get("repo_id"), stored.get("number"))
+
+
+def _misnumbered(build: Mapping[str, Any], counter: int | None) -> Faults:
+    if counter is None:
+        return {"repo_id": ["names no repository of the Vela server; correct it."]}
+    if build["number"] > _MAX_NUMBER:
+        return {"number": [f"must be at most {_MAX_NUMBER}, for the Vela server reads it as 32 bits."]}
+    if build["number"] > counter:
+        return {"number": [
+            f"must be at most {counter}, the number of the repository's last build, for the Vela server gives those "
+            "after it to new builds."
+        ]}  # fmt: skip
+    return {}
