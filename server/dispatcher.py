@@ -26,8 +26,8 @@ class Transactions(Protocol):
     def group(self) -> AbstractContextManager[Any]:
         """Give a group whose members share one transaction."""
 
-    def arrived(self, at: float) -> AbstractContextManager[None]:
-        """Count from `at` how long the work in the block may wait."""
+    def arrived(self, at: float) -> None:
+        """Count from `at` how long the thread's work may wait from now on."""
 
 
 class Lane:
@@ -170,8 +170,8 @@ class Dispatcher:
         if (channel := _next(lane)) is None:
             return
         if not channel.requests[0].error:
-            with logs.together(), self._transactions.arrived(channel.arrived):
-                channel.call()
+            self._transactions.arrived(channel.arrived)
+            channel.call()
         _send([channel])
 
     def _answer_group(self, lane: Lane) -> None:

@@ -66,7 +66,7 @@ class _Thread(threading.local):
     Attributes:
         connection: stands for its open connection.
         group: the group that it runs.
-        arrived: when the request that it works on arrived, in seconds of `time.monotonic`; None for a command.
+        arrived: when the request that it works on arrived, in seconds of `time.monotonic`; None in a command.
         commit_lost: whether every write is answered with CommitLost, because it may have been committed already.
 
     """
@@ -148,14 +148,9 @@ class Database(peewee.Database):
             self._thread.group = None
             group.finish()
 
-    @contextlib.contextmanager
-    def arrived(self, at: float) -> Iterator[None]:
-        """Count from `at`, in seconds of `time.monotonic`, how long the work in this block may wait."""
+    def arrived(self, at: float) -> None:
+        """Count from `at`, in seconds of `time.monotonic`, how long this thread's work may wait from now on."""
         self._thread.arrived = at
-        try:
-            yield
-        finally:
-            self._thread.arrived = None
 
     @contextlib.contextmanager
     def commit_lost(self) -> Iterator[None]:
@@ -186,6 +181,10 @@ class Database(peewee.Database):
 
     def end_to_write(self) -> None:
         """Take note that the transaction has ended."""
+
+    def take_any_text(self) -> bool:
+        """Have this thread's connection read text that is not UTF-8 from now on; return whether that is new."""
+        return False
 
     def _read(self, work: Callable[[], T]) -> T:
         raise NotImplementedError
@@ -263,8 +262,8 @@ class Group:
     def run(self, member: Member) -> None:
         """Call `member` as the next of the group."""
         self._runs.append(_Run(member))
-        with self._database.arrived(member.arrived):
-            member.call()
+        self._database.arrived(member.arrived)
+        member.call()
 
     def leave(self) -> None:
         """Have the member that is run now run again by itself. Raises LeaveGroup, unless the group has ended."""
@@ -313,8 +312,8 @@ class Group:
     def _commit(self) -> None:
         self._begun = False
         try:
-            with self._database.arrived(self._runs[0].member.arrived):
-                self._database.commit()
+            self._database.arrived(self._runs[0].member.arrived)
+            self._database.commit()
         except CommitLost:
             self._run_again([run for run in self._runs if not run.wrote])
             with self._database.commit_lost():

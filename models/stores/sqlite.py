@@ -79,6 +79,16 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
         """Let the next thread write."""
         self._turn.release()
 
+    def take_any_text(self) -> bool:
+        """Have this thread's connection read text that is not UTF-8 from now on; return whether that is new.
+
+        It calls Python for every text, which costs an overwrite 4 %, and few stores have such text.
+        """
+        connection = self.connection()
+        new = connection.text_factory is not decode
+        connection.text_factory = decode
+        return new
+
     def _read(self, work: Callable[[], T]) -> T:
         self._follow_file()
         return work()
@@ -121,7 +131,6 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
 
     def _initialize_connection(self, conn: Any) -> None:
         super()._initialize_connection(conn)
-        conn.text_factory = decode
         (pages,), (size,) = conn.execute("PRAGMA page_count").fetchone(), conn.execute("PRAGMA page_size").fetchone()
         if pages * size > LARGE:
             conn.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_OF_LARGE}")

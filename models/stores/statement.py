@@ -1,9 +1,11 @@
 """Statement: an SQL statement that peewee compiles once and that is executed many times with new values."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import peewee
+
+from build_admin.models.stores.database import Database
 
 
 class Statement:
@@ -12,7 +14,7 @@ class Statement:
     Peewee takes longer to compile a build's UPDATE than SQLite takes to run it, and the text never changes.
     """
 
-    def __init__(self, database: peewee.Database, query: peewee.Query) -> None:
+    def __init__(self, database: Database, query: peewee.Query) -> None:
         """Compile `query`, whose values are `peewee.Value(name, converter=False)`, for `database`."""
         self._database = database
         self._sql, self._names = database.get_sql_context().sql(query).query()
@@ -23,12 +25,11 @@ class Statement:
 
     def all(self, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Execute the statement as `execute` does, and return its rows. Raises peewee.DatabaseError."""
-        return fetched(self.execute(values))
+        return _read(self._database, self._sql, [values[name] for name in self._names])
 
     def first(self, values: Mapping[str, Any]) -> Any:
         """Execute the statement as `execute` does, and return its first row, None if it has none."""
-        cursor = self.execute(values)
-        return next(iter(fetched(cursor)), None)
+        return next(iter(self.all(values)), None)
 
     def execute_many(self, rows: Iterable[Mapping[str, Any]]) -> Callable[[], int]:
         """Execute the statement once for each of `rows`, in order; return what tells how many rows that has changed.
@@ -41,9 +42,18 @@ class Statement:
         return lambda: int(cursor.rowcount)
 
 
-def rows(database: peewee.Database, query: peewee.Query) -> list[tuple[Any, ...]]:
+def rows(database: Database, query: peewee.Query) -> list[tuple[Any, ...]]:
     """Return every row of a query that is not worth keeping compiled. Raises peewee.DatabaseError."""
-    return fetched(database.execute(query))
+    return _read(database, *database.get_sql_context().sql(query).query())
+
+
+def _read(database: Database, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    try:
+        return fetched(database.execute_sql(sql, values))
+    except peewee.OperationalError:
+        if not database.take_any_text():
+            raise
+        return fetched(database.execute_sql(sql, values))
 
 
 def fetched(cursor: Any) -> list[tuple[Any, ...]]:
