@@ -18,6 +18,8 @@ from build_admin.middleware.request_log import RequestLog
 from build_admin.models import errors
 from build_admin.models.builds import Builds
 from build_admin.models.listing import Listing
+from build_admin.models.repair_history import RepairHistory
+from build_admin.models.repairs import Repairs
 from build_admin.models.revisions import Revisions
 from build_admin.models.stores.database import LeaveGroup
 from build_admin.models.stores.store import Store, open_store
@@ -26,6 +28,7 @@ from build_admin.resources.build import BuildResource
 from build_admin.resources.builds import BuildsResource
 from build_admin.resources.openapi import OpenapiResource
 from build_admin.resources.operations import HealthResource, MetricsResource, ReadyResource, VersionResource
+from build_admin.resources.repairs import RepairsResource
 from build_admin.resources.repos import ReposResource
 from build_admin.resources.revisions import RevisionsResource
 from build_admin.resources.stuck import StuckResource
@@ -38,8 +41,12 @@ STATUSES: dict[type[Exception], str] = {
     DocumentError: falcon.HTTP_BAD_REQUEST,
     errors.Unstorable: falcon.HTTP_BAD_REQUEST,
     errors.RepoUnknown: falcon.HTTP_BAD_REQUEST,
+    errors.BuildsNotThere: falcon.HTTP_BAD_REQUEST,
+    errors.TooManyBuilds: falcon.HTTP_BAD_REQUEST,
     errors.BuildNotFound: falcon.HTTP_NOT_FOUND,
     errors.RevisionNotFound: falcon.HTTP_NOT_FOUND,
+    errors.RepairNotFound: falcon.HTTP_NOT_FOUND,
+    errors.NothingToUndo: falcon.HTTP_CONFLICT,
     errors.NumberTaken: falcon.HTTP_CONFLICT,
     errors.PreconditionFailed: falcon.HTTP_PRECONDITION_FAILED,
     # The server discards this answer, and runs the request again by itself.
@@ -87,6 +94,13 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     revisions = RevisionsResource(Revisions(store.database, builds))
     app.add_route("/api/v1/admin/builds/{build_id}/revisions", revisions)
     app.add_route("/api/v1/admin/builds/{build_id}/revisions/{revision}", revisions, suffix="one")
+    app.add_route("/api/v1/admin/builds/{build_id}/revisions/{revision}/undo", revisions, suffix="undo")
+    history = RepairHistory(store.database, store.columns)
+    repairs = RepairsResource(Repairs(store.database, store.columns, schema.faults), history, schema, settings.max_body)
+    app.add_route("/api/v1/admin/repairs", repairs)
+    app.add_route("/api/v1/admin/repairs/{repair}", repairs, suffix="one")
+    app.add_route("/api/v1/admin/repairs/{repair}/builds", repairs, suffix="builds")
+    app.add_route("/api/v1/admin/repairs/{repair}/undo", repairs, suffix="undo")
     app.add_route("/api/v1/admin/repos", ReposResource(store.database))
     app.add_route("/health", HealthResource())
     app.add_route("/ready", ReadyResource(store.database))

@@ -2,7 +2,7 @@
 
 import time
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import falcon
 
@@ -13,7 +13,18 @@ if TYPE_CHECKING:
 
 # Whatever a client sends, there are only so many labels: a route is a template, a method one that HTTP knows.
 _METHODS = frozenset(falcon.HTTP_METHODS)
-_REFUSALS = {400: "invalid", 404: "not_found", 409: "conflict", 412: "precondition_failed"}
+_REFUSALS = {
+    400: "invalid",
+    404: "not_found",
+    409: "conflict",
+    412: "precondition_failed",
+    428: "precondition_required",
+}
+_OVERWRITES = {
+    ("PUT", "/api/v1/admin/build"),
+    ("POST", "/api/v1/admin/builds/{build_id}/revisions/{revision}/undo"),
+}
+_REPAIRS = {("POST", "/api/v1/admin/repairs"), ("POST", "/api/v1/admin/repairs/{repair}/undo")}
 
 
 class Metrics:
@@ -32,6 +43,15 @@ class Metrics:
         )
         self._overwrites = Counter(
             "build_admin_overwrites", "Requests to overwrite a build, by what came of them.", ["result"], registry=made
+        )
+        self._repairs = Counter(
+            "build_admin_repairs",
+            "Repairs and undos asked for, by what came of them.",
+            ["result"],
+            registry=made,
+        )
+        self._repaired = Counter(
+            "build_admin_repaired_builds", "Builds that repairs have changed, or put back.", ["result"], registry=made
         )
         self._refused = Counter(
             "build_admin_tokens_refused", "Requests without a valid token, by what is wrong.", ["reason"], registry=made
@@ -71,14 +91,30 @@ class Metrics:
             self._refused.labels(refused).inc()
         if getattr(req.context, "database_error", False):
             self._errors.inc()
-        if method == "PUT" and route == "/api/v1/admin/build":
+        if (method, route) in _OVERWRITES:
             self._overwrites.labels(_result(req, status)).inc()
+        if (method, route) in _REPAIRS:
+            self._count_repair(getattr(req.context, "repaired", None), status)
+
+    def _count_repair(self, done: Any, status: int) -> None:
+        if done and done.repair:
+            result = "undone" if done.repair["undoes"] else "repaired"
+            self._repaired.labels(result).inc(done.repair["changed"])
+        elif done:
+            result = "dry_run" if done.plan.builds else "unchanged"
+        else:
+            result = _refusal(status)
+        self._repairs.labels(result).inc()
+
+
+def _refusal(status: int) -> str:
+    return _REFUSALS.get(status, "failed" if status >= 500 else "refused")
 
 
 def _result(req: falcon.Request, status: int) -> str:
     overwritten = getattr(req.context, "overwritten", None)
     if overwritten is None:
-        return _REFUSALS.get(status, "failed" if status >= 500 else "refused")
+        return _refusal(status)
     if overwritten.revision is None:
         return "dry_run" if overwritten.changes else "unchanged"
     return "created" if overwritten.created else "changed"

@@ -1,4 +1,4 @@
-"""Request log: a line for each request, and one for each overwrite."""
+"""Request log: a line for each request, and one for each overwrite or repair."""
 
 import logging
 import time
@@ -30,7 +30,7 @@ class RequestLog:
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
     ) -> None:
-        """Log the request, and the overwrite if it left a revision, after the commit."""
+        """Log the request, and the overwrite or repair if there was one, after the commit."""
         self._database.on_commit(partial(_log, req, resp.status_code))
 
 
@@ -47,6 +47,20 @@ def _log(req: falcon.Request, status: int) -> None:
             revision=overwritten.revision,
             subject=subject,
             changed=None if overwritten.created else ",".join(overwritten.changes),
+            request=context.request_id,
+        )
+    repaired = getattr(context, "repaired", None)
+    if repaired is not None and repaired.repair:
+        event(
+            audit,
+            logging.INFO,
+            "repaired",
+            repair=repaired.repair["repair"],
+            undoes=repaired.repair["undoes"],
+            builds=repaired.repair["changed"],
+            subject=subject,
+            changed=",".join(repaired.repair["set"] or ()) or None,
+            reason=repaired.repair["reason"],
             request=context.request_id,
         )
     event(

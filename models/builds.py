@@ -21,7 +21,7 @@ from build_admin.models.build import (
     to_row,
 )
 from build_admin.models.errors import BuildNotFound, BuildRefused, NumberTaken, Unchanged, Unstorable
-from build_admin.models.revision import recorded
+from build_admin.models.revision import recorded, restoring
 from build_admin.models.rules import Faults, Rules
 from build_admin.models.stores.database import Database, LeaveGroup
 from build_admin.models.stores.postgresql import PostgresqlDatabase
@@ -120,7 +120,8 @@ class Builds:
         """Replace the build whose id is `fields["id"]`, whole, and leave a revision: both or neither.
 
         Args:
-            fields: every documented field, and those newer ones that are mentioned; None clears a newer one.
+            fields: every documented field, and those newer ones that are mentioned; None clears a newer one. A
+                StoredBuild is put back exactly, with all that its row held.
             author: who asks.
             create: whether a build that is not there is made; without it that is BuildNotFound.
             precondition: what the stored build is checked with before anything else.
@@ -166,13 +167,19 @@ class Builds:
             precondition(etag(text, stored) if stored else None)
         if stored is None and not create:
             raise BuildNotFound(fields["id"])
-        if faults := self._rules.faults([(stored, fields)])[0]:
-            raise BuildRefused(faults)
-        build = normal(fields, stored)
-        if build == stored:
+        if stored and isinstance(fields, StoredBuild):
+            values = restoring(stored, fields)
+            build: dict[str, Any] = from_row({**stored.row, **values})
+            changed = changes(stored, build)
+        else:
+            if faults := self._rules.faults([(stored, fields)])[0]:
+                raise BuildRefused(faults)
+            build = normal(fields, stored)
+            changed = changes(stored or {}, build)
+            values = to_row(build, changed if stored else self._names)
+        if stored and not changed:
             raise Unchanged(stored)
         self._check_number(build, stored or {})
-        changed = changes(stored or {}, build)
         if dry_run:
             return Overwritten(build, stored is None, changed)
         revision = {
@@ -185,10 +192,10 @@ class Builds:
             "before": recorded(stored, text) if stored else None,
         }
         if stored:
-            self._rows.update(to_row(build, changed), revision)
+            self._rows.update(values, revision)
         else:
             self._rules.pass_id(build["id"])
-            self._rows.insert(to_row(build, self._names), revision)
+            self._rows.insert(values, revision)
         return Overwritten(build, stored is None, changed, revision["revision"])
 
     def _build(self, row: tuple[Any, ...] | None) -> StoredBuild | None:

@@ -1,10 +1,14 @@
 """What the models refuse, and why. Each message is one sentence, or two, that may be shown to the client."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 #: Faults whose reason is told in words, further fields that are named, and characters of a name.
 _TOLD, _NAMED, _LONGEST_NAME = 3, 5, 50
+
+#: Builds of which all that is wrong with them is told.
+_FAULTY = 20
 
 
 class Refusal(Exception):
@@ -26,6 +30,57 @@ class RevisionNotFound(Refusal):
     def __init__(self, build_id: int, revision: int) -> None:
         super().__init__(
             f"There is no revision {revision} of build {build_id}; its list of revisions has those there are."
+        )
+
+
+class RepairNotFound(Refusal):
+    """There is no such repair."""
+
+    def __init__(self, repair: int) -> None:
+        super().__init__(f"There is no repair {repair}; the list of repairs has those there are.")
+
+
+class BuildsNotThere(Refusal):
+    """A repair names builds by ids that are not there."""
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        named = ", ".join(map(str, ids[:20])) + (f" and {len(ids) - 20} more" if len(ids) > 20 else "")
+        super().__init__(f"There is no build {named}; nothing was changed: take out of 'ids' what is not there.")
+
+
+class TooManyBuilds(Refusal):
+    """A repair selects more builds than one may change."""
+
+    def __init__(self, selected: int, most: int) -> None:
+        super().__init__(f"{selected} builds are selected, and one repair changes at most {most}; narrow 'where' down.")
+
+
+class FaultyBuilds(Refusal):
+    """Builds would result that PUT would refuse.
+
+    Attributes:
+        faults: what is wrong with the first of them, by where it is: `builds.7.number`.
+
+    """
+
+    def __init__(self, faults: Mapping[int, Mapping[str, list[str]]]) -> None:
+        builds = "1 build" if len(faults) == 1 else f"{len(faults)} builds"
+        self.faults = {
+            f"builds.{build_id}.{name}": words
+            for build_id, of in islice(faults.items(), _FAULTY)
+            for name, words in of.items()
+        }
+        super().__init__(
+            f"The repair was refused and nothing was changed: {builds} would be invalid. {in_words(self.faults)}"
+        )
+
+
+class NothingToUndo(Refusal):
+    """A revision that has created its build cannot be undone."""
+
+    def __init__(self, build_id: int, revision: int) -> None:
+        super().__init__(
+            f"Revision {revision} has created build {build_id}, and nothing is deleted here; overwrite it instead."
         )
 
 

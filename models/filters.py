@@ -23,6 +23,7 @@ class Filters:
         repo_id, number, branch, host: the field's value; its zero is found where the row has NULL, as it reads.
         repo: the name of the repository, in place of `repo_id`.
         after, before: Unix seconds between which the build was created; the bounds themselves are outside.
+        ids: the ids of which a build has one.
         stuck_before: Unix seconds before which a pending build was created, or a running one started. A time that was
             never set is before any.
 
@@ -37,6 +38,7 @@ class Filters:
     after: int | None = None
     before: int | None = None
     stuck_before: int | None = None
+    ids: Sequence[int] | None = None
 
     def with_repo_id(self, repos: Repos) -> "Filters":
         """Return the same filters with `repo_id` in place of `repo`. Raises RepoUnknown and peewee.DatabaseError."""
@@ -51,6 +53,8 @@ class Filters:
 
     def applied_to(self, query: Any) -> Any:
         """Return a peewee query of builds, narrowed to those that pass; `repo` is not looked at."""
+        if self.ids is not None:
+            query = query.where(Build.id << list(self.ids))
         if self.status is not None:
             query = query.where(Build.status << list(self.status))
         for field in (Build.repo_id, Build.number, Build.branch, Build.host):

@@ -1,19 +1,32 @@
 """Revisions: what was changed of a build, by whom, and what was there before."""
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from peewee import fn
 
 from build_admin.models.build import DOCUMENTED, NEWER
-from build_admin.models.builds import Builds
-from build_admin.models.errors import BuildNotFound, RevisionNotFound
+from build_admin.models.builds import Author, Builds, Overwritten, Precondition
+from build_admin.models.errors import BuildNotFound, NothingToUndo, RevisionNotFound
 from build_admin.models.listing import Page
+from build_admin.models.repair import RepairRevision
 from build_admin.models.revision import Revision, recalled
 from build_admin.models.stores.database import Database
 
-_LISTED = (Revision.revision, Revision.build_id, Revision.at, Revision.by, Revision.request_id, Revision.changes)
+_REPAIR = RepairRevision.select(RepairRevision.repair).where(
+    RepairRevision.build_id == Revision.build_id, RepairRevision.revision == Revision.revision
+)
+_LISTED = (
+    Revision.revision,
+    Revision.build_id,
+    Revision.at,
+    Revision.by,
+    Revision.request_id,
+    _REPAIR.alias("repair"),
+    Revision.changes,
+)
 
 
 class Revisions:
@@ -40,6 +53,18 @@ class Revisions:
         """
         return self._database.snapshot(partial(self._find, build_id, revision))
 
+    def undo(
+        self, build_id: int, revision: int, author: Author, precondition: Precondition, *, dry_run: bool
+    ) -> Overwritten:
+        """Put back the build as it was before a revision, exactly, also where PUT would refuse it.
+
+        Raises RevisionNotFound, NothingToUndo for a creation, and as Builds.overwrite does.
+        """
+        before = self.find(build_id, revision)["before"]
+        if before is None:
+            raise NothingToUndo(build_id, revision)
+        return self._builds.overwrite(before, author, precondition=precondition, dry_run=dry_run)
+
     def _page(self, build_id: int, offset: int, limit: int) -> Page:
         of_build = Revision.build_id == build_id
         total: int = Revision.select(fn.COUNT(Revision.revision)).where(of_build).scalar(self._database)
@@ -49,7 +74,7 @@ class Revisions:
             return Page([], total)
         query = Revision.select(*_LISTED).where(of_build).order_by(Revision.revision.desc())
         rows = query.offset(offset).limit(limit).dicts().execute(self._database)
-        return Page([row | {"changes": json.loads(row["changes"])} for row in rows], total)
+        return Page([_spoken(row) for row in rows], total)
 
     def _find(self, build_id: int, revision: int) -> dict[str, Any]:
         this = (Revision.build_id == build_id) & (Revision.revision == revision)
@@ -63,4 +88,10 @@ class Revisions:
             whole = {name: before.get(name) for name in (*DOCUMENTED, *NEWER) if name in shown}
             before.clear()
             before.update(whole)
-        return found | {"changes": json.loads(found["changes"]), "before": before}
+        return _spoken(found) | {"before": before}
+
+
+def _spoken(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a revision as it is spoken of, without `before`, from what its row holds."""
+    names = ("revision", "build_id", "at", "by", "request_id", "repair")
+    return {name: row[name] for name in names} | {"changes": json.loads(row["changes"])}

@@ -5,6 +5,7 @@ from typing import Any
 from apispec import APISpec
 
 from build_admin.models.build import DOCUMENTED, NEWER
+from build_admin.openapi.repairs import repair_schemas
 from build_admin.schemas.build import BuildSchema
 from build_admin.schemas.fields import MAX_INTEGER
 from build_admin.schemas.sample import SAMPLE
@@ -20,9 +21,9 @@ _SECONDS: JSON = {"type": "integer", "format": "int64", "minimum": 0, "descripti
 _HEADERS: dict[str, JSON] = {
     "X-Request-ID": {"description": "The request's id: the client's own if it can be used, else a new one.",
                      "required": True, "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}},
-    "ETag": {"description": "The build's entity tag, for If-Match and If-None-Match.",
+    "ETag": {"description": "The entity tag of the build or plan, for If-Match and If-None-Match.",
              "required": True, "schema": {"type": "string", "pattern": '^"[0-9a-f]{32}"$'}},
-    "Location": {"description": "Where the new build is.",
+    "Location": {"description": "Where the new build, or repair, is.",
                  "required": True, "schema": {"type": "string", "format": "uri-reference"}},
     "Link": {"description": "The first, previous, next and last page, as relative references (RFC 8288).",
              "required": True, "schema": TEXT},
@@ -45,6 +46,7 @@ _HEADERS: dict[str, JSON] = {
 _PARAMETERS: dict[str, tuple[str, JSON]] = {
     "build_id": ("path", {"required": True, "schema": _ID, "description": "The build's id.", "example": 1}),
     "revision": ("path", {"required": True, "schema": _ID, "description": "The revision's number.", "example": 1}),
+    "repair": ("path", {"required": True, "schema": _ID, "description": "The repair's number.", "example": 1}),
     "If-Match": ("header", {"schema": {"type": "string", "pattern": _TAGS_PATTERN},
                             "description": "Go on only if the build has one of these entity tags, or exists (`*`)."}),
     "If-None-Match": ("header", {"schema": {"type": "string", "pattern": _TAGS_PATTERN},
@@ -59,10 +61,11 @@ _PARAMETERS: dict[str, tuple[str, JSON]] = {
 REFUSALS: dict[str, tuple[int, str, tuple[str, ...]]] = {
     "BadRequest": (400, "Something in the request is not as it must be; a refused build has every fault by field.", ()),
     "Unauthorized": (401, "There is no valid administrator's token.", ("WWW-Authenticate",)),
-    "NotFound": (404, "There is no such build, or revision.", ()),
+    "NotFound": (404, "There is no such build, revision or repair.", ()),
     "MethodNotAllowed": (405, "The path does not take this method.", ("Allow",)),
     "Conflict": (409, "Another build has this repo_id and number.", ()),
     "PreconditionFailed": (412, "The build is not in the state that If-Match or If-None-Match demands.", ()),
+    "PreconditionRequired": (428, "The tag of what this was decided on is missing in If-Match.", ()),
     "ContentTooLarge": (413, "The body has more than 256 KiB.", ()),
     "UnsupportedMediaType": (415, "The body is not JSON in UTF-8, or is encoded.", ("Accept", "Accept-Encoding")),
     "InternalServerError": (500, "A defect; the log has its details under the request's id.", ()),
@@ -111,13 +114,14 @@ def _schemas(spec: APISpec) -> dict[str, JSON]:
         "at": _SECONDS,
         "by": {"type": "string", "description": "the token's subject"},
         "request_id": TEXT,
+        "repair": {"type": ["integer", "null"], "description": "the repair that it was part of"},
         "changes": {"type": "object", "description": "what differs, by field; null for no value",
                     "propertyNames": {"enum": [*DOCUMENTED, *NEWER]}, "additionalProperties": change},
     }  # fmt: skip
     before = {"anyOf": [{"type": "null"}, ref("FormerBuild")]}
     listed = whole_object(revision)
     faults = {"type": "object", "additionalProperties": {"type": "array", "items": TEXT}}
-    return {
+    return repair_schemas(spec, change) | {
         "Build": shape | {"properties": present, "description": "A build; a newer field is there if it "
                           "has a value, also one that cannot be shown."},
         "StoredBuild": shape | {"properties": present | {"repo": repo}, "description": "A build, and repo as sent."},

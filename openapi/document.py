@@ -55,7 +55,7 @@ def document(app: falcon.App[Any, Any]) -> JSON:
         described = {method.lower(): operations[method, route.path] for method in sorted(methods - {"HEAD"})}
         if "HEAD" in methods:
             described["head"] = _head(described["get"])
-        parameters: list[Any] = [name for name in ("build_id", "revision") if "{" + name + "}" in route.path]
+        parameters: list[Any] = [name for name in ("build_id", "revision", "repair") if "{" + name + "}" in route.path]
         parameters.append("X-Request-ID")
         spec.path(route.path, parameters=parameters, operations=described)
     return spec.to_dict()
@@ -81,8 +81,8 @@ def _limits(converter: Any, field: Any, **_: Any) -> JSON:
 def _operations() -> dict[tuple[str, str], JSON]:
     """Return every operation but HEAD, by method and path; HEAD is described by what GET is."""
     builds = "/api/v1/admin/builds"
-    build, array = ref("Build"), {"type": "array", "items": ref("Build")}
-    revisions, repos = ({"type": "array", "items": ref(name)} for name in ("ListedRevision", "Repo"))
+    repairs = "/api/v1/admin/repairs"
+    build, array = ref("Build"), _array("Build")
     paged = ("Link", "X-Total-Count")
     conditions = ["If-Match", "If-None-Match"]
     stored = response("The build as it is now stored.", ref("StoredBuild"), "ETag", "X-Unreadable", example=SAMPLE)
@@ -106,8 +106,7 @@ def _operations() -> dict[tuple[str, str], JSON]:
         ),
         ("GET", f"{builds}/stuck"): _operation(
             "listStuck", "List what is stuck and why we think so, longest stuck first", StuckParameters,
-            answers={200: response("A page of stuck builds.", {"type": "array", "items": ref("StuckBuild")}, *paged,
-                                   "X-Unreadable")},
+            answers={200: response("A page of stuck builds.", _array("StuckBuild"), *paged, "X-Unreadable")},
         ),
         ("GET", f"{builds}/{{build_id}}"): _operation(
             "readBuild", "Read a build", None, *conditions,
@@ -117,15 +116,42 @@ def _operations() -> dict[tuple[str, str], JSON]:
         ),
         ("GET", f"{builds}/{{build_id}}/revisions"): _operation(
             "listRevisions", "List who changed what of a build, newest first", PageParameters,
-            answers={200: response("A page of revisions.", revisions, *paged)}, refusals=(404,),
+            answers={200: response("A page of revisions.", _array("ListedRevision"), *paged)}, refusals=(404,),
         ),
         ("GET", f"{builds}/{{build_id}}/revisions/{{revision}}"): _operation(
             "readRevision", "Read a revision, with the build as it was before it", None,
             answers={200: response("The revision.", ref("Revision"), "X-Unreadable")}, refusals=(404,),
         ),
+        ("POST", f"{builds}/{{build_id}}/revisions/{{revision}}/undo"): _operation(
+            "undoRevision", "Put back the build as it was before a revision, exactly", OverwriteParameters, *conditions,
+            answers={200: response("The build as it is now stored.", build, "ETag", "X-Unreadable", example=SAMPLE)},
+            refusals=(404, 409, 412, 428),
+        ),
+        ("GET", repairs): _operation(
+            "listRepairs", "List the repairs, newest first", PageParameters,
+            answers={200: response("A page of repairs.", _array("Repair"), *paged)},
+        ),
+        ("POST", repairs): _operation(
+            "repair", "Set the same fields of many builds, all or none, exactly as previewed", OverwriteParameters,
+            "If-Match", answers=_planned("RepairPlan", "Repair"), refusals=(412, 413, 415, 428),
+            body={"required": True, "content": {"application/json": {"schema": ref("WantedRepair")}}},
+        ),
+        ("GET", f"{repairs}/{{repair}}"): _operation(
+            "readRepair", "Read a repair", None,
+            answers={200: response("The repair.", ref("Repair"))}, refusals=(404,),
+        ),
+        ("GET", f"{repairs}/{{repair}}/builds"): _operation(
+            "listRepairedBuilds", "List the builds of a repair, by id, and what has become of each", PageParameters,
+            answers={200: response("A page of builds.", _array("RepairedBuild"), *paged)}, refusals=(404,),
+        ),
+        ("POST", f"{repairs}/{{repair}}/undo"): _operation(
+            "undoRepair", "Put back every build of a repair that is as it has left it", OverwriteParameters, "If-Match",
+            answers=_planned("UndoPlan", "Undo"), refusals=(404, 412, 413, 415, 428),
+            body={"required": True, "content": {"application/json": {"schema": ref("WantedUndo")}}},
+        ),
         ("GET", "/api/v1/admin/repos"): _operation(
             "listRepos", "List what a Vela server's repositories are called", RepoParameters,
-            answers={200: response("At most 1000 repositories; the total counts all.", repos, "X-Total-Count")},
+            answers={200: response("At most 1000 of them; the total counts all.", _array("Repo"), "X-Total-Count")},
         ),
         ("GET", "/health"): _open("health", "Whether the process answers", {"const": "ok"}),
         ("GET", "/ready"): _open(
@@ -138,6 +164,18 @@ def _operations() -> dict[tuple[str, str], JSON]:
                                         {"type": "object", "required": ["openapi", "info", "paths"]}),
         ("GET", "/metrics"): _open("metrics", "What is counted and timed, in Prometheus' text format", None, 404),
     }  # fmt: skip
+
+
+def _array(name: str) -> JSON:
+    return {"type": "array", "items": ref(name)}
+
+
+def _planned(plan: str, repair: str) -> dict[int, JSON]:
+    """Return what is answered to what can be previewed."""
+    return {
+        200: response("What would be done by the request with this tag in If-Match.", ref(plan), "ETag"),
+        201: response("The repair.", ref(repair), "Location"),
+    }
 
 
 def _operation(

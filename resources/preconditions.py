@@ -31,7 +31,7 @@ class Preconditions:
     @property
     def creates(self) -> bool:
         """Whether the client asks to create: `If-None-Match: *`."""
-        return self.if_none_match == _ANY
+        return self.if_none_match == ANY
 
     def check(self, tag: str | None) -> None:
         """Raise PreconditionFailed unless the build's opaque tag, None where there is no build, is what is demanded."""
@@ -60,7 +60,8 @@ class Preconditions:
         return self.if_match is not None or self.if_none_match is not None
 
 
-_ANY = frozenset({"*"})
+#: What the header `*` stands for.
+ANY = frozenset({"*"})
 
 
 def _tags(req: falcon.Request, name: str) -> frozenset[str] | None:
@@ -68,7 +69,7 @@ def _tags(req: falcon.Request, name: str) -> frozenset[str] | None:
     if value is None:
         return None
     if value.strip() == "*":
-        return _ANY
+        return ANY
     if not _TAGS.fullmatch(value.strip()):
         raise falcon.HTTPBadRequest(
             description=f"The header {name} must be '*', or entity tags in double quotes, separated by commas."
@@ -80,4 +81,4 @@ def _matches(tags: frozenset[str], tag: str | None, *, weak: bool) -> bool:
     """Compare as section 8.8.3.2 has it: strongly for If-Match, weakly for If-None-Match."""
     if tag is None:
         return False
-    return tags == _ANY or f'"{tag}"' in tags or (weak and f'W/"{tag}"' in tags)
+    return tags == ANY or f'"{tag}"' in tags or (weak and f'W/"{tag}"' in tags)

@@ -1,12 +1,15 @@
-"""The revisions routes: who changed what of a build. A revision is read and never changed."""
+"""The revisions routes: who changed what of a build, and back. A revision is read and never changed."""
 
 import falcon
 
+from build_admin.models.build import canonical, etag
+from build_admin.models.builds import Author
 from build_admin.models.revisions import Revisions
 from build_admin.resources import layout, paging, unreadable
 from build_admin.resources.identifier import identifier
+from build_admin.resources.preconditions import Preconditions
 from build_admin.resources.query import parameters, sent
-from build_admin.schemas.parameters import PageParameters, Parameters
+from build_admin.schemas.parameters import OverwriteParameters, PageParameters, Parameters
 
 
 class RevisionsResource:
@@ -16,6 +19,7 @@ class RevisionsResource:
         self._revisions = revisions
         self._none = Parameters()
         self._list = PageParameters()
+        self._overwrite = OverwriteParameters()
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, build_id: str) -> None:
         """Answer with a page of a build's revisions, newest first."""
@@ -30,6 +34,25 @@ class RevisionsResource:
         found = self._revisions.find(identifier(build_id), identifier(revision))
         unreadable.name_fields(resp, found["before"] or {})
         resp.data = layout.text(found)
+
+    def on_post_undo(self, req: falcon.Request, resp: falcon.Response, build_id: str, revision: str) -> None:
+        """Put back the build as it was before a revision; answer as an overwrite is answered."""
+        dry_run = parameters(self._overwrite, req)["dry_run"]
+        preconditions = Preconditions.of(req)
+        if preconditions.if_match is None:
+            raise falcon.HTTPPreconditionRequired(description="Read the build, and send its ETag in 'If-Match'.")
+        if req.bounded_stream.read().strip() not in (b"", b"{}"):
+            raise falcon.HTTPBadRequest(description="Nothing is asked for but the undo; send it without a body.")
+        req.context.overwritten = overwritten = self._revisions.undo(
+            identifier(build_id),
+            identifier(revision),
+            Author(req.context.subject, req.context.request_id),
+            preconditions.check,
+            dry_run=dry_run,
+        )
+        resp.data = canonical(overwritten.build)
+        resp.etag = etag(resp.data, overwritten.build)
+        unreadable.name_fields(resp, overwritten.build)
 
     on_head = on_get
     on_head_one = on_get_one

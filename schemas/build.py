@@ -5,11 +5,15 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, post_load, validates_schema
 
-from build_admin.schemas.fields import Boolean, Integer, OneOf, Repository, Strict, String, StringMap, faultless
+from build_admin.models.build import DOCUMENTED
+from build_admin.schemas.fields import Boolean, Integer, OneOf, Repository, Strict, String, StringMap, text_fault
 
 STATUSES = (
     "created", "pending", "pending approval", "running", "success", "failure", "error", "killed", "canceled", "skipped",
 )  # fmt: skip
+
+
+_DOCUMENTED = frozenset(DOCUMENTED)
 
 
 class BuildSchema(Schema):
@@ -79,19 +83,41 @@ class BuildSchema(Schema):
                 limit = limits.get("repo_id" if name == "repo" else name, field.limit)
                 field.limit = min(field.limit, limit)
                 field.absent = name in absent
-        self._documented = [
-            (name, field)
-            for name, field in self.fields.items()
-            if isinstance(field, Strict) and (field.required or name == "repo_id")
-        ]
+        self._strict = {name: field for name, field in self.fields.items() if isinstance(field, Strict)}
+        self._bounds: dict[str, tuple[Any, int, int]] = {
+            name: (int if isinstance(field, Integer) else str, getattr(field, "least", 0), field.limit)
+            for name, field in self._strict.items()
+            if isinstance(field, Integer | String)
+        }
 
     def load(self, data: Any, **options: Any) -> Any:
         """Return the fields of a whole build. Raises ValidationError with every fault, by field."""
         # Marshmallow's bookkeeping costs several times what the fields' own checks do, and a build of exactly the
         # documented fields without a fault, which nearly every one is, has no use for it.
-        if len(data) == len(self._documented) and faultless(self._documented, data):
+        if data.keys() == _DOCUMENTED and self._is_sound(data):
             return dict(data)
         return super().load(data, **options)
+
+    def faults(self, build: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Return what is wrong with a build that has every documented field; nothing where `load` would take it."""
+        if self._is_sound(build):
+            return {}
+        found = ((name, self._strict[name].fault(value)) for name, value in build.items())
+        return {name: [fault] for name, fault in found if fault}
+
+    def _is_sound(self, build: Mapping[str, Any]) -> bool:
+        """Return whether no field has a fault; in one loop, which takes a third of the time of asking each."""
+        texts: list[str] = []
+        for name, value in build.items():
+            kind, least, most = self._bounds.get(name, (None, 0, 0))
+            if kind is None:
+                if self._strict[name].fault(value):
+                    return False
+            elif type(value) is not kind or not least <= (len(value) if kind is str else value) <= most:
+                return False
+            elif kind is str:
+                texts.append(value)
+        return build["status"] in STATUSES and text_fault("".join(texts)) is None
 
     @validates_schema(skip_on_field_errors=False, pass_original=True)
     def _repository_is_named_once(self, data: Mapping[str, Any], original: Mapping[str, Any], **_: Any) -> None:

@@ -45,11 +45,11 @@ def load(text: bytes) -> Any:
     return value
 
 
-def load_object(text: bytes) -> dict[str, Any]:
+def load_object(text: bytes, what: str = "the whole build") -> dict[str, Any]:
     """Return the JSON object that `text` stands for. Raises DocumentError as `load` does, and for any other value."""
     value = load(text)
     if not isinstance(value, dict):
-        raise DocumentError("must be a JSON object: the whole build.")
+        raise DocumentError(f"must be a JSON object: {what}.")
     return value
 
 

@@ -1,7 +1,7 @@
 """Fields: the types of the build object, each strict, with messages that tell a person what to do."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import ValidationError, fields, missing
@@ -65,11 +65,6 @@ class Strict(fields.Field[Any]):
     def fault(self, value: Any) -> str | None:
         """Return what is wrong with `value`, in words; None if nothing is."""
         raise NotImplementedError
-
-
-def faultless(strict: Iterable[tuple[str, Strict]], values: Mapping[str, Any]) -> bool:
-    """Return whether each of the named fields takes what `values` has by its name."""
-    return not any(field.fault(values.get(name)) for name, field in strict)
 
 
 class Integer(Strict, fields.Integer):

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parent.parent
 KEY = "a signing key for the tests, and for them alone"
 BUILD = "/api/v1/admin/build"
 BUILDS = "/api/v1/admin/builds"
+REPAIRS = "/api/v1/admin/repairs"
 
 # What a valid administrator's token claims, as a Vela server issues it (but for the times).
 ADMIN = {"sub": "octokitty", "token_type": "UserAccess", "is_active": True, "is_admin": True}
@@ -87,6 +88,24 @@ class Service:
         """PUT a build; bytes are sent as they are. `If_Match="…"` is the header If-Match."""
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
         return self.request("PUT", BUILD + query, body, {"Content-Type": "application/json", **_spelled(headers)})
+
+    def post(self, path: str, document: Any = None, **headers: str | None) -> Answer:
+        """POST a JSON document, if there is one; bytes are sent as they are."""
+        body = document if isinstance(document, bytes) or document is None else json.dumps(document).encode()
+        return self.request("POST", path, body, {"Content-Type": "application/json", **_spelled(headers)})
+
+    def repair(self, where: Any, fields: Any) -> Answer:
+        """Preview a repair and carry it out."""
+        return self.carry_out(REPAIRS, {"where": where, "set": fields, "reason": "OPS-17"})
+
+    def undo(self, repair: int) -> Answer:
+        """Preview the undo of a repair and carry it out."""
+        return self.carry_out(f"{REPAIRS}/{repair}/undo", {"reason": "it was only slow"})
+
+    def carry_out(self, path: str, document: Any) -> Answer:
+        preview = self.post(f"{path}?dry_run=true", document)
+        assert preview.status == 200, preview
+        return self.post(path, document, If_Match=preview.etag)
 
     def create(self, **fields: Any) -> dict[str, Any]:
         """Create a build and return what the service says is stored."""

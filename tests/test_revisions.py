@@ -26,7 +26,7 @@ def test_every_overwrite_is_there_newest_first(service: Service, new_id: int) ->
     answer = service.get(revisions(new_id))
     assert (answer.status, answer.headers["X-Total-Count"]) == (200, "3")
     third, second, first = answer.json
-    assert list(first) == ["revision", "build_id", "at", "by", "request_id", "changes"]
+    assert list(first) == ["revision", "build_id", "at", "by", "request_id", "repair", "changes"]
     for number, revision, by, request_id in [(1, first, "octokitty", "one"), (2, second, "hubot", "two")]:
         assert (revision["revision"], revision["build_id"]) == (number, new_id)
         assert (revision["by"], revision["request_id"]) == (by, request_id)

@@ -30,6 +30,12 @@ class Tables:
     def __init__(self, settings: dict[str, Any]) -> None:
         self._url = settings.get("DATABASE_URL", "")
         self._file = Path(settings["DATA"]) / FILE
+        self._text: type = str
+
+    @property
+    def on_postgresql(self) -> bool:
+        """Whether the store is on PostgreSQL."""
+        return bool(self._url)
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Execute a statement, whose parameters are `?`, in a transaction of its own, and return its rows."""
@@ -39,7 +45,16 @@ class Tables:
                 return cursor.fetchall() if cursor.description else []
         self._file.parent.mkdir(exist_ok=True, parents=True)
         with contextlib.closing(sqlite3.connect(self._file)) as file, file:
+            file.text_factory = self._text
             return file.execute(statement, values).fetchall()
+
+    def row(self, build_id: int) -> list[tuple[Any, ...]]:
+        """Return all that the row of a build holds; in SQLite text is its bytes, whatever those are."""
+        self._text = bytes
+        try:
+            return self.execute("SELECT * FROM builds WHERE id = ?", [build_id])
+        finally:
+            self._text = str
 
     def make_version(self, version: str) -> None:
         """Make the tables `builds` and `repos` of that version of the server."""

@@ -8,11 +8,12 @@ import peewee
 
 from build_admin.models.build import DOCUMENTED, NEWER, Build
 from build_admin.models.errors import StoreError
+from build_admin.models.repair import Repair, RepairRevision
 from build_admin.models.revision import Revision
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 
-MODELS = (Build, Revision)
+MODELS = (Build, Revision, Repair, RepairRevision)
 
 #: The largest value of PostgreSQL's integer types that are smaller than the contract's 64 bits.
 _NARROW_INTEGERS = {"integer": 2**31 - 1, "smallint": 2**15 - 1}

@@ -1,0 +1,84 @@
+"""Repair history: the repairs that there were, and what has become of their builds."""
+
+from functools import partial
+from typing import Any
+
+from peewee import fn
+
+from build_admin.models.errors import RepairNotFound
+from build_admin.models.listing import Page
+from build_admin.models.repair import Repair, RepairRevision, spoken
+from build_admin.models.repaired import Left, ManyBuilds
+from build_admin.models.stores.database import Database
+from build_admin.models.stores.statement import rows
+from build_admin.models.stores.tables import Columns
+
+_Undo = Repair.alias()
+_UNDONE_BY = _Undo.select(fn.MAX(_Undo.repair)).where(_Undo.undoes == Repair.repair)
+
+
+class RepairHistory:
+    """The repairs in a database, to be read."""
+
+    def __init__(self, database: Database, columns: Columns) -> None:
+        self._database = database
+        self._many = ManyBuilds(database, columns)
+
+    def page(self, page: int, per_page: int) -> Page:
+        """Return a page of the repairs, newest first; one beyond the last is empty. Raises peewee.DatabaseError."""
+        return self._database.snapshot(partial(self._page, (page - 1) * per_page, per_page))
+
+    def find(self, repair: int) -> dict[str, Any]:
+        """Return a repair. Raises RepairNotFound and peewee.DatabaseError."""
+        return self._database.snapshot(partial(self._find, repair))
+
+    def builds(self, repair: int, page: int, per_page: int) -> Page:
+        """Return a page of a repair's builds, by id, each with what has become of it.
+
+        `state` is `as repaired`, `changed since` or `gone`. With the second, `by` and `revision_since` are those of the
+        build's last revision, unless that is the repair's own: who has changed it has left none.
+
+        Raises RepairNotFound and peewee.DatabaseError.
+        """
+        return self._database.snapshot(partial(self._builds, repair, (page - 1) * per_page, per_page))
+
+    def _page(self, offset: int, limit: int) -> Page:
+        total: int = Repair.select(fn.COUNT(Repair.repair)).scalar(self._database)
+        if offset >= total:
+            return Page([], total)
+        query = _repairs().order_by(Repair.repair.desc()).offset(offset).limit(limit)
+        return Page([spoken(row) for row in query.dicts().execute(self._database)], total)
+
+    def _find(self, repair: int) -> dict[str, Any]:
+        for row in _repairs().where(Repair.repair == repair).dicts().execute(self._database):
+            return spoken(row)
+        raise RepairNotFound(repair)
+
+    def _builds(self, repair: int, offset: int, limit: int) -> Page:
+        total: int = self._find(repair)["changed"]
+        if offset >= total:
+            return Page([], total)
+        links = (
+            RepairRevision.select(RepairRevision.build_id)
+            .where(RepairRevision.repair == repair)
+            .order_by(RepairRevision.build_id)
+            .offset(offset)
+            .limit(limit)
+        )
+        ids = [build_id for (build_id,) in rows(self._database, links)]
+        return Page([_build(left) for left in self._many.left(repair, ids)], total)
+
+
+def _repairs() -> Any:
+    """Return the query of the repairs as they are spoken of."""
+    return Repair.select(Repair, _UNDONE_BY.alias("undone_by"))
+
+
+def _build(left: Left) -> dict[str, Any]:
+    return {
+        "id": left.build_id,
+        "revision": left.revision,
+        "changes": left.changes,
+        "state": left.state,
+        **left.since,
+    }

@@ -1,0 +1,90 @@
+"""Repaired: what a repair has left of its builds, and what has become of each since."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from peewee import SQL, Value, fn
+
+from build_admin.models.build import Build, StoredBuild, from_row, normal
+from build_admin.models.repair import RepairRevision
+from build_admin.models.revision import Revision, recalled
+from build_admin.models.stores.database import Database
+from build_admin.models.stores.many import among, listed
+from build_admin.models.stores.statement import Statement
+from build_admin.models.stores.tables import Columns
+
+_THIS_REPAIR = RepairRevision.repair == Value("repair", converter=False)
+_ITS_REVISION = (RepairRevision.build_id == Revision.build_id) & (RepairRevision.revision == Revision.revision)
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a repair has left of a build.
+
+    Attributes:
+        build_id: the build's id.
+        revision: the number of the revision.
+        before: the build as it was before the repair.
+        changes: what the repair changed, by field.
+        by: whose the build's last revision is.
+        now: the build as it is; None where it is gone.
+        last: the number of its last revision; 0 where it is gone.
+
+    """
+
+    build_id: int
+    revision: int
+    before: StoredBuild
+    changes: dict[str, dict[str, Any]]
+    by: str
+    now: StoredBuild | None
+    last: int
+
+    @property
+    def state(self) -> str:
+        """`as repaired`, `changed since` or `gone`."""
+        if self.now is None:
+            return "gone"
+        to = {name: change["to"] for name, change in self.changes.items()}
+        repaired = normal({**self.before, **to}, self.before)
+        return "as repaired" if self.now == repaired else "changed since"
+
+    @property
+    def since(self) -> dict[str, Any]:
+        """Of a build that has changed since, who has left its last revision and which that is, where that is known."""
+        known = self.state == "changed since" and self.last != self.revision
+        return {"by": self.by, "revision_since": self.last} if known else {}
+
+
+class ManyBuilds:
+    """The builds in a database, of which many are read at once, in work that the database is already running."""
+
+    def __init__(self, database: Database, columns: Columns) -> None:
+        """Compile the statements; a build's row has these columns."""
+        self._database = database
+        self._names = columns.names
+        last = Revision.select(fn.MAX(Revision.revision)).where(Revision.build_id == Build.id)
+        fields = [Build._meta.fields[name] for name in columns.names]
+        self._find = Statement(database, Build.select(*fields, last).where(among(database, Build.id)))
+        newest = Revision.alias()
+        of_build = newest.select(newest.by).where(newest.build_id == Revision.build_id)
+        by = of_build.order_by(newest.revision.desc()).limit(SQL("1"))
+        left = Revision.select(Revision.build_id, Revision.revision, Revision.before, Revision.changes, by)
+        this = left.join(RepairRevision, on=_ITS_REVISION).where(_THIS_REPAIR)
+        self._left = Statement(database, this.where(among(database, RepairRevision.build_id)))
+
+    def find(self, ids: Sequence[int]) -> list[tuple[StoredBuild, int]]:
+        """Return those of the builds that are there, by id, each with its last revision's number, 0 if it has none."""
+        found = sorted(self._find.all({"ids": listed(self._database, ids)}))
+        return [(from_row(dict(zip(self._names, row[:-1], strict=True))), row[-1] or 0) for row in found]
+
+    def left(self, repair: int, ids: Sequence[int]) -> list[Left]:
+        """Return what a repair has left of these builds of it, by id."""
+        now = {build["id"]: (build, last) for build, last in self.find(ids)}
+        found = sorted(self._left.all({"ids": listed(self._database, ids), "repair": repair}))
+        return [
+            Left(build_id, revision, recalled(before), json.loads(changes), by, *now.get(build_id, (None, 0)))
+            for build_id, revision, before, changes, by in found
+        ]

@@ -1,0 +1,103 @@
+"""Many: many rows read, inserted or updated in few statements.
+
+SQLite runs in this process, and what costs there is Python: `executemany` loops in C. PostgreSQL is a round trip away,
+so there many rows are one statement: arrays for an UPDATE, a COPY for an INSERT.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import peewee
+from peewee import BooleanField, CharField, Model, Value, fn
+
+from build_admin.models.stores.database import Database
+from build_admin.models.stores.postgresql import PostgresqlDatabase
+from build_admin.models.stores.statement import Statement, placeholders
+from build_admin.models.stores.text import Undecodable
+
+#: Rows that go into one statement, at the most: each statement takes milliseconds, far from every timeout.
+AT_ONCE = 500
+
+
+def among(database: Database, field: peewee.Field) -> peewee.Expression:
+    """Return that `field` is among the parameter `ids` of a Statement, for which `listed` makes the value."""
+    ids = Value("ids", converter=False)
+    if isinstance(database, PostgresqlDatabase):
+        return field == fn.ANY(ids)
+    return field.in_(peewee.Select([fn.json_each(ids)], [peewee.SQL("value")]))
+
+
+def listed(database: Database, ids: Sequence[int]) -> Any:
+    """Return the value of the parameter `ids`."""
+    return list(ids) if isinstance(database, PostgresqlDatabase) else f"[{','.join(map(str, ids))}]"
+
+
+class Many:
+    """The rows of one table, whose primary key is `id` where they are updated."""
+
+    def __init__(self, database: Database, model: type[Model]) -> None:
+        self._database = database
+        self._model = model
+        self._table = model._meta.table_name
+        self._insert = Statement(database, model.insert(placeholders(model, model._meta.fields)))
+        self._update = lru_cache(64)(self._compile_update)
+
+    def insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert `rows`, each with every column. Raises peewee.DatabaseError."""
+        if not isinstance(self._database, PostgresqlDatabase):
+            self._insert.execute_many(rows)
+            return
+        names = list(self._model._meta.fields)
+        columns = ", ".join(f'"{name}"' for name in names)
+        with (
+            peewee.__exception_wrapper__,  # type: ignore[attr-defined]
+            self._database.cursor().copy(f'COPY "{self._table}" ({columns}) FROM STDIN') as copy,
+        ):
+            for row in rows:
+                copy.write_row([row[name] for name in names])
+
+    def update(self, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+        """Set in each row, by its id, the columns that are given for it, one at least.
+
+        Raises peewee.IntegrityError where the table keeps a row as it is, and peewee.DatabaseError.
+        """
+        alike: dict[tuple[tuple[str, bool], ...], list[list[Any]]] = {}
+        for row_id, values in rows:
+            columns = tuple((name, type(value) is Undecodable) for name, value in values.items())
+            alike.setdefault(columns, []).append([*values.values(), row_id])
+        for columns, found in alike.items():
+            if self._update_alike(columns, found) != len(found):
+                raise peewee.IntegrityError(
+                    "an UPDATE has left a row as it was; a trigger or a policy of the table keeps it from changing"
+                )
+
+    def _update_alike(self, columns: tuple[tuple[str, bool], ...], rows: list[list[Any]]) -> int:
+        """Update rows of which each is the values of the columns, and the id; return how many there were."""
+        cursor = self._database.cursor()
+        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+            if isinstance(self._database, PostgresqlDatabase):
+                cursor.execute(self._update(columns), [list(column) for column in zip(*rows, strict=True)])
+            else:
+                if any(undecodable for _, undecodable in columns):
+                    rows = [[getattr(value, "data", value) for value in row] for row in rows]
+                cursor.executemany(self._update(columns), rows)
+        return int(cursor.rowcount)
+
+    def _compile_update(self, columns: tuple[tuple[str, bool], ...]) -> str:
+        """Return an UPDATE of these columns; of each it is given whether its values are no UTF-8."""
+        names = [name for name, _ in columns]
+        if not isinstance(self._database, PostgresqlDatabase):
+            # sqlite3 takes a text for what is UTF-8, and writes any other bytes as a blob.
+            set_to = (f'"{name}" = {"CAST(? AS TEXT)" if undecodable else "?"}' for name, undecodable in columns)
+            return f'UPDATE "{self._table}" SET {", ".join(set_to)} WHERE id = ?'  # noqa: S608 - the names are a model's
+        arrays = ", ".join(f"%s::{self._type(name)}[]" for name in (*names, "id"))
+        given = ", ".join(f"v{number}" for number in range(len(names)))
+        changed = ", ".join(f'"{name}" = v{number}' for number, name in enumerate(names))
+        source = f"unnest({arrays}) AS given ({given}, given_id)"
+        return f'UPDATE "{self._table}" SET {changed} FROM {source} WHERE "{self._table}".id = given_id'  # noqa: S608
+
+    def _type(self, name: str) -> str:
+        field = self._model._meta.fields[name]
+        kinds: list[tuple[type, str]] = [(CharField, "text"), (BooleanField, "boolean")]
+        return next((name for kind, name in kinds if isinstance(field, kind)), "bigint")

@@ -1,0 +1,163 @@
+"""The routes of repairs: many builds at once, previewed exactly, and back."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import falcon
+from marshmallow import Schema, ValidationError
+
+from build_admin.models.builds import Author, Precondition
+from build_admin.models.errors import FaultyBuilds, PreconditionFailed, in_words
+from build_admin.models.plan import Plan
+from build_admin.models.repair_history import RepairHistory
+from build_admin.models.repairs import Done, Order, Repairs
+from build_admin.resources import layout, paging, request_body
+from build_admin.resources.identifier import identifier
+from build_admin.resources.preconditions import ANY, Preconditions
+from build_admin.resources.query import parameters, sent
+from build_admin.schemas import document
+from build_admin.schemas.build import BuildSchema
+from build_admin.schemas.parameters import OverwriteParameters, PageParameters, Parameters
+from build_admin.schemas.repair import RepairSchema, UndoSchema
+
+
+class InvalidRepair(falcon.HTTPBadRequest):
+    """A repair that is refused, with its faults by where they are: `where.host`, `builds.7.number`."""
+
+    def __init__(self, description: str, faults: dict[str, list[str]]) -> None:
+        super().__init__(description=description)
+        self.faults = faults
+
+
+class RepairsResource:
+    """The repairs that there were, and those that are asked for."""
+
+    def __init__(self, repairs: Repairs, history: RepairHistory, build: BuildSchema, max_body: int) -> None:
+        """Repair what bodies of at most `max_body` bytes ask for; `build` checks what is set."""
+        self._repairs = repairs
+        self._history = history
+        self._repair = RepairSchema(build)
+        self._undo = UndoSchema()
+        self._max_body = max_body
+        self._parameters = OverwriteParameters()
+        self._list = PageParameters()
+        self._none = Parameters()
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with a page of the repairs, newest first."""
+        self._answer_page(req, resp, self._history.page)
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Repair what is asked for if that is what was previewed, or preview it."""
+        dry_run = parameters(self._parameters, req)["dry_run"]
+        order = Order(**self._load(self._repair, req))
+        done = self._carry_out(partial(self._repairs.repair, order, _author(req)), req, resp, dry_run)
+        if done.repair:
+            resp.location = f"{req.path}/{done.repair['repair']}"
+
+    def on_get_one(self, req: falcon.Request, resp: falcon.Response, repair: str) -> None:
+        """Answer with a repair."""
+        parameters(self._none, req)
+        resp.data = layout.text(self._history.find(identifier(repair)))
+
+    def on_get_builds(self, req: falcon.Request, resp: falcon.Response, repair: str) -> None:
+        """Answer with a page of a repair's builds, by id, and with what has become of each."""
+        self._answer_page(req, resp, partial(self._history.builds, identifier(repair)))
+
+    def on_post_undo(self, req: falcon.Request, resp: falcon.Response, repair: str) -> None:
+        """Put the builds of a repair back if that is what was previewed, or preview it."""
+        dry_run = parameters(self._parameters, req)["dry_run"]
+        reason = self._load(self._undo, req)["reason"]
+        undo = partial(self._repairs.undo, identifier(repair), reason, _author(req))
+        done = self._carry_out(undo, req, resp, dry_run)
+        if done.repair:
+            resp.location = f"{req.path.removesuffix(f'/{repair}/undo')}/{done.repair['repair']}"
+
+    on_head = on_get
+    on_head_one = on_get_one
+    on_head_builds = on_get_builds
+
+    def _answer_page(self, req: falcon.Request, resp: falcon.Response, read: Callable[[int, int], Any]) -> None:
+        given = parameters(self._list, req)
+        page = read(given["page"], given["per_page"])
+        paging.set_page(resp, req.path, sent(req), given["page"], given["per_page"], page.total)
+        resp.data = paging.array(map(layout.text, page.items))
+
+    def _load(self, schema: Schema, req: falcon.Request) -> dict[str, Any]:
+        body = request_body.read(req, self._max_body)
+        try:
+            asked: dict[str, Any] = schema.load(document.load_object(body, "what is asked for, and the reason"))
+        except ValidationError as error:
+            faults = dict(_flat(error.normalized_messages()))
+            words = f"The repair was refused and nothing was changed: {in_words(faults)}"
+            raise InvalidRepair(words, faults) from None
+        return asked
+
+    def _carry_out(
+        self, repair: Callable[..., Done], req: falcon.Request, resp: falcon.Response, dry_run: bool
+    ) -> Done:
+        try:
+            done = repair(_precondition(req, dry_run), dry_run=dry_run)
+        except FaultyBuilds as faulty:
+            raise InvalidRepair(str(faulty), faulty.faults) from None
+        req.context.repaired = done
+        if done.repair:
+            resp.status = falcon.HTTP_CREATED
+            resp.data = layout.text({**done.repair, **_skipped(done.plan)})
+        else:
+            resp.etag = done.plan.tag
+            resp.data = _text(done.plan)
+        return done
+
+
+def _author(req: falcon.Request) -> Author:
+    return Author(req.context.subject, req.context.request_id)
+
+
+def _precondition(req: falcon.Request, dry_run: bool) -> Precondition:
+    """Return the check that what is done was previewed. Raises HTTPPreconditionRequired (RFC 6585, section 3)."""
+    tags = Preconditions.of(req).if_match
+    if tags is None or tags == ANY:
+        if not dry_run:
+            raise falcon.HTTPPreconditionRequired(
+                description="Preview it with '?dry_run=true', and send the ETag of that in 'If-Match'."
+            )
+        return lambda tag: None
+
+    def check(tag: str | None) -> None:
+        if f'"{tag}"' not in tags:
+            raise PreconditionFailed(
+                "This is not what was previewed: a build of it has changed, come or gone since, or something else is "
+                "asked for; nothing was changed, preview it again."
+            )
+
+    return check
+
+
+def _text(plan: Plan) -> bytes:
+    """Return the JSON text of what is planned, a build a line."""
+    counts = {
+        "selected": plan.selected,
+        "changed": len(plan.builds),
+        "unchanged": plan.unchanged,
+        "alive": plan.alive,
+        **_skipped(plan),
+    }
+    builds = ",\n".join(f'{{"id":{one.id},"etag":"{one.etag}","changes":{one.changes}}}' for one in plan.builds)
+    return layout.text(counts)[:-3] + f',\n"builds": [\n{builds}\n]\n}}\n'.encode()
+
+
+def _skipped(plan: Plan) -> dict[str, Any]:
+    """Return what an undo leaves as it is; a repair leaves nothing."""
+    return {} if plan.skipped is None else {"skipped": [one._asdict() for one in plan.skipped]}
+
+
+def _flat(faults: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Yield the faults of a nested document, each with the way to it; those of an object as a whole are `_schema`."""
+    for name, found in faults.items():
+        here = path if name == "_schema" else f"{path}.{name}" if path else name
+        if isinstance(found, Mapping):
+            yield from _flat(found, here)
+        else:
+            yield here, found

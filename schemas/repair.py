@@ -1,0 +1,139 @@
+"""RepairSchema: the repair that a client may ask for, each fault named by where it is: `where.host`, `set.status`."""
+
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, missing, post_load
+
+from build_admin.schemas.build import STATUSES, BuildSchema
+from build_admin.schemas.fields import Integer, OneOf, Strict, String, kind
+
+#: Ids that one repair can name, at the most; it can change no more builds.
+MAX_IDS = 10_000
+
+_FIXED = ("id", "repo_id", "number", "repo")
+
+
+class Reason(String):
+    """Why something is done: a text of 1 to 1000 characters."""
+
+    default_error_messages = {"required": "is missing; say why in 1 to 1000 characters."}
+
+    def __init__(self) -> None:
+        super().__init__(1000, required=True)
+
+    def fault(self, value: Any) -> str | None:
+        """Return what is wrong with `value`, in words; None if nothing is."""
+        return "must have 1 to 1000 characters." if value == "" else super().fault(value)
+
+
+class Array(Strict, fields.List[Any]):
+    """An array of one `item` or more; it is taken as a set, in order."""
+
+    def __init__(self, item: Strict, most: int) -> None:
+        super().__init__(item)
+        self._item = item
+        self._most = most
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
+        """Return the items, each once and in order. Raises ValidationError."""
+        found = super().deserialize(value, attr, data, **kwargs)
+        return found if found is missing else sorted(set(found))
+
+    def fault(self, value: Any) -> str | None:
+        """Return what is wrong with `value`, in words; None if nothing is."""
+        if type(value) is not list:
+            return f"must be an array, not {kind(value)}."
+        if not 1 <= len(value) <= self._most:
+            return f"has {len(value)} items; it must have 1 to {self._most}."
+        faults = ((number, self._item.fault(item)) for number, item in enumerate(value, 1))
+        return next((f"has a wrong item, number {number}: it {fault}" for number, fault in faults if fault), None)
+
+
+class WhereSchema(Schema):
+    """The filters that select builds: the list's, typed, and `ids`; at least one."""
+
+    error_messages = {
+        "unknown": "is not a filter; take it out or correct its name.",
+        "type": "must be an object of filters.",
+    }
+
+    ids = Array(Integer(1), MAX_IDS)
+    status = Array(OneOf(STATUSES), len(STATUSES))
+    repo_id = Integer()
+    repo = String(500)
+    number = Integer()
+    branch = String(500)
+    host = String(250)
+    after = Integer()
+    before = Integer()
+    stuck_before = Integer()
+
+    @post_load
+    def _selects(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        if not data:
+            raise ValidationError("must have a filter at least; without one it would select every build.")
+        return data
+
+
+class Assignment(Strict):
+    """The fields that are set, and to what: any of a build's but those that say which build it is."""
+
+    default_error_messages = {"required": "is missing; it is an object of the fields that are set."}
+
+    build: BuildSchema
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
+        """Return `value` itself. Raises ValidationError with every fault, by field."""
+        super().deserialize(value, attr, data, **kwargs)
+        faults: dict[str, Any] = {}
+        for name, given in value.items():
+            if name in _FIXED:
+                faults[name] = ["says which build it is, and cannot be set by a repair."]
+            elif name not in self.build.fields:
+                faults[name] = ["is not a field of a build; take it out or correct its name."]
+            else:
+                self._check(name, given, faults)
+        if faults:
+            raise ValidationError(faults)
+        return value
+
+    def fault(self, value: Any) -> str | None:
+        """Return what is wrong with `value`, in words; None if nothing is."""
+        if type(value) is not dict:
+            return f"must be an object of fields, not {kind(value)}."
+        return None if value else "must have a field at least."
+
+    def _check(self, name: str, given: Any, faults: dict[str, Any]) -> None:
+        try:
+            self.build.fields[name].deserialize(given)
+        except ValidationError as error:
+            faults[name] = error.messages
+
+
+class UndoSchema(Schema):
+    """The undo of a repair that a client may ask for; `load` raises ValidationError with every fault."""
+
+    error_messages = {"unknown": "is not known here; take it out or correct its name."}
+
+    reason = Reason()
+
+
+class RepairSchema(UndoSchema):
+    """The repair that a client may ask for; `load` raises ValidationError with every fault."""
+
+    where = fields.Nested(
+        WhereSchema,
+        required=True,
+        error_messages={
+            "required": "is missing; it is an object of filters, one at least.",
+            "null": "must be an object of filters.",
+        },
+    )
+
+    set = Assignment(required=True)
+
+    def __init__(self, build: BuildSchema) -> None:
+        """Take the fields of `build` for what can be set."""
+        super().__init__()
+        assigned: Any = self.fields["set"]
+        assigned.build = build
