@@ -21,7 +21,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.description = """\
 Print the builds as they are at one moment, ordered by id, one JSON object a line, in UTF-8. The service may go on
 writing."""
-    parser.add_argument("--revisions", action="store_true", help="print the revisions too, after their build")
+    parser.add_argument("--revisions", action="store_true", help="print the repairs and revisions too")
     parser.add_argument(
         "file",
         metavar="FILE",
@@ -36,33 +36,34 @@ def run(settings: Settings, options: Namespace) -> None:
     """Export to `options.file`. Raises StoreError, CommandError, and OSError where nobody reads stdout."""
     require_file(settings.data, settings.database_url)
     with closing(open_store(settings.data, settings.database_url)) as store:
-        builds, revisions = _export_to(store, options.file, options.revisions)
-    print(f"exported {builds} builds and {revisions} revisions", file=sys.stderr)
+        builds, revisions, repairs = _export_to(store, options.file, options.revisions)
+    of_repairs = f", and {repairs} repairs" if repairs else ""
+    print(f"exported {builds} builds and {revisions} revisions{of_repairs}", file=sys.stderr)
 
 
-def _export_to(store: Store, file: Path, revisions: bool) -> tuple[int, int]:
-    """Return how many builds and how many revisions there were."""
+def _export_to(store: Store, file: Path, revisions: bool) -> tuple[int, int, int]:
+    """Return how many builds, how many revisions and how many repairs there were."""
     if file == STANDARD:
         return _export(store, binary(sys.stdout), revisions)
     with new_file(file) as partial, partial.open("wb") as stream:
         return _export(store, stream, revisions)
 
 
-def _export(store: Store, stream: BinaryIO, revisions: bool) -> tuple[int, int]:
-    counts = [0, 0]
+def _export(store: Store, stream: BinaryIO, revisions: bool) -> tuple[int, int, int]:
+    counts = [0, 0, 0]
     try:
         with in_words(store.name), snapshot(store.database, store.columns) as seen, Progress("exporting") as progress:
-            total = sum(seen.count()[: 1 + revisions])
-            for item in seen.builds_and_revisions() if revisions else seen.builds():
+            total = sum(seen.count()) if revisions else seen.count()[0]
+            for item in seen.everything() if revisions else seen.builds():
                 stream.write(_line(item))
-                counts["revision" in item] += 1
+                counts[1 if "revision" in item else 2 if "repair" in item else 0] += 1
                 progress(sum(counts), total)
             stream.flush()
     except OSError as error:
         if reader_left(error):
             raise
         raise CommandError(f"The export cannot be written: {error.strerror or error}.") from error
-    return counts[0], counts[1]
+    return counts[0], counts[1], counts[2]
 
 
 def _line(item: dict[str, Any]) -> bytes:

@@ -22,6 +22,7 @@ from build_admin.models.stores.store import Store, in_words, open_store
 from build_admin.schemas import document
 from build_admin.schemas.build import BuildSchema
 from build_admin.schemas.records import MAX_RECORD, Records
+from build_admin.schemas.repair import PastRepairSchema
 from build_admin.schemas.revision import RevisionSchema
 from build_admin.settings import Settings
 
@@ -47,9 +48,10 @@ def run(settings: Settings, options: Namespace) -> None:
     """
     with closing(open_store(settings.data, settings.database_url)) as store:
         done = _import(store, options.file, options.overwrite)
+    of_repairs = f", and {done.repairs} repairs" if done.repairs else ""
     print(
         f"imported {done.builds} builds ({done.created} created, {done.overwritten} overwritten, "
-        f"{done.unchanged} unchanged) and {done.revisions} revisions"
+        f"{done.unchanged} unchanged) and {done.revisions} revisions{of_repairs}"
     )
 
 
@@ -69,6 +71,7 @@ class _Import:
         self._records = Records(stream)
         self._build_schema = BuildSchema(store.columns.limits, store.columns.missing)
         self._revision_schema = RevisionSchema()
+        self._repair_schema = PastRepairSchema()
         self._faults = 0
 
     def run(self, overwrite: bool) -> Imported:
@@ -111,9 +114,11 @@ class _Import:
             return [f"has more than {MAX_RECORD} bytes."]
         try:
             sent = document.load_object(text)
-            # No build has a field of this name, and every revision has it.
+            # No build has a field of one of these names. Every revision has the first, and every repair the second.
             if "revision" in sent:
                 repeated = self._staging.add_revision(position, self._revision_schema.load(sent))
+            elif "repair" in sent:
+                repeated = self._staging.add_repair(position, self._repair_schema.load(sent))
             elif ROW in sent:
                 return [f"{ROW}: has what a build cannot hold; see to the fields that it names, and take it out."]
             else:

@@ -22,10 +22,12 @@ from build_admin.models.build import (
 )
 from build_admin.models.builds import Author
 from build_admin.models.errors import NumberTaken, Unstorable
+from build_admin.models.repair import Repair, RepairRevision, unspoken
 from build_admin.models.revision import Revision, recorded
 from build_admin.models.rules import Faults, Rules
 from build_admin.models.staging import StagedBuild, Staging
 from build_admin.models.stores.database import Database
+from build_admin.models.stores.many import Many
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.statement import Statement, placeholders, rows
 from build_admin.models.stores.tables import Columns
@@ -46,6 +48,7 @@ class Imported:
     overwritten: int = 0
     unchanged: int = 0
     revisions: int = 0
+    repairs: int = 0
 
     @property
     def builds(self) -> int:
@@ -90,6 +93,8 @@ class Bulk:
         one = Build.id == Value("id", converter=False)
         self._insert = Statement(database, Build.insert(placeholders(Build, self._names)))
         self._update = Statement(database, Build.update(placeholders(Build, self._names[1:])).where(one))
+        self._repairs = Many(database, Repair)
+        self._links = Many(database, RepairRevision)
         self._insert_revision = Statement(database, Revision.insert(placeholders(Revision, Revision._meta.fields)))
 
     def store(self, staging: Staging) -> Imported:
@@ -119,9 +124,14 @@ class Bulk:
             self._database.unhurried()
         for histories in staging.histories():
             self._check_histories(histories)
+        self._check_repairs(staging)
         if not self._faulty:
+            for repairs in staging.repairs():
+                self._repairs.insert([unspoken(repair) for _, _, repair in repairs])
+                imported.repairs += len(repairs)
             for revisions in staging.revisions():
                 self._insert_revision.execute_many([_revision_row(revision) for revision in revisions])
+                self._links.insert([revision for revision in revisions if "repair" in revision])
                 imported.revisions += len(revisions)
         for builds in staging.builds():
             self._store_builds(builds, imported)
@@ -136,6 +146,21 @@ class Bulk:
         for position, build_id in histories:
             if build_id in known:
                 self._found(position, f"build {build_id} or revisions of it are stored; histories are not mixed.")
+
+    def _check_repairs(self, staging: Staging) -> None:
+        for repairs in staging.repairs():
+            numbers = [repair["repair"] for _, _, repair in repairs]
+            known = {
+                row[0] for row in rows(self._database, Repair.select(Repair.repair).where(Repair.repair << numbers))
+            }
+            for position, revisions, repair in repairs:
+                if repair["repair"] in known:
+                    self._found(position, f"repair {repair['repair']} is stored; histories are not mixed.")
+                if revisions != repair["changed"]:
+                    self._found(position, f"changed: is {repair['changed']}, and {revisions} revisions are of it.")
+        for loose in staging.without_repair():
+            for position, number in loose:
+                self._found(position, f"repair: is {number}, and there is no such repair in the file.")
 
     def _store_builds(self, builds: list[StagedBuild], imported: Imported) -> None:
         """Do with each build what PUT would do, and then write them all; after a fault, look for further ones only."""

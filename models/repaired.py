@@ -8,7 +8,7 @@ from typing import Any
 from peewee import SQL, Value, fn
 
 from build_admin.models.build import Build, StoredBuild, from_row, normal
-from build_admin.models.repair import RepairRevision
+from build_admin.models.repair import ITS_REVISION, RepairRevision
 from build_admin.models.revision import Revision, recalled
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.many import among, listed
@@ -16,7 +16,6 @@ from build_admin.models.stores.statement import Statement
 from build_admin.models.stores.tables import Columns
 
 _THIS_REPAIR = RepairRevision.repair == Value("repair", converter=False)
-_ITS_REVISION = (RepairRevision.build_id == Revision.build_id) & (RepairRevision.revision == Revision.revision)
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class ManyBuilds:
         of_build = newest.select(newest.by).where(newest.build_id == Revision.build_id)
         by = of_build.order_by(newest.revision.desc()).limit(SQL("1"))
         left = Revision.select(Revision.build_id, Revision.revision, Revision.before, Revision.changes, by)
-        this = left.join(RepairRevision, on=_ITS_REVISION).where(_THIS_REPAIR)
+        this = left.join(RepairRevision, on=ITS_REVISION).where(_THIS_REPAIR)
         self._left = Statement(database, this.where(among(database, RepairRevision.build_id)))
 
     def find(self, ids: Sequence[int]) -> list[tuple[StoredBuild, int]]:

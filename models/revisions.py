@@ -11,13 +11,11 @@ from build_admin.models.build import DOCUMENTED, NEWER
 from build_admin.models.builds import Author, Builds, Overwritten, Precondition
 from build_admin.models.errors import BuildNotFound, NothingToUndo, RevisionNotFound
 from build_admin.models.listing import Page
-from build_admin.models.repair import RepairRevision
+from build_admin.models.repair import ITS_REVISION, RepairRevision
 from build_admin.models.revision import Revision, recalled
 from build_admin.models.stores.database import Database
 
-_REPAIR = RepairRevision.select(RepairRevision.repair).where(
-    RepairRevision.build_id == Revision.build_id, RepairRevision.revision == Revision.revision
-)
+_REPAIR = RepairRevision.select(RepairRevision.repair).where(ITS_REVISION)
 _LISTED = (
     Revision.revision,
     Revision.build_id,

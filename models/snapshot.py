@@ -1,4 +1,4 @@
-"""Snapshot: every build of a database, and its revisions, as they are at one moment."""
+"""Snapshot: every build of a database, its revisions and the repairs, as they are at one moment."""
 
 import heapq
 import json
@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
-from peewee import Tuple, fn
+from peewee import JOIN, Tuple, fn
 
 from build_admin.models.build import DOCUMENTED, NEWER, Build, from_row
+from build_admin.models.repair import ITS_REVISION, Repair, RepairRevision, spoken
 from build_admin.models.revision import Revision
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.postgresql import PostgresqlDatabase
@@ -27,10 +28,12 @@ class Snapshot:
         self._database = database
         self._names = [name for name in (*DOCUMENTED, *NEWER) if name in columns.present]
 
-    def count(self) -> tuple[int, int]:
-        """Return how many builds there are, and how many revisions. Raises peewee.DatabaseError."""
-        builds, revisions = (self._rows(model.select(fn.COUNT(1)))[0][0] for model in (Build, Revision))
-        return builds, revisions
+    def count(self) -> tuple[int, int, int]:
+        """Return how many builds there are, how many revisions and how many repairs. Raises peewee.DatabaseError."""
+        builds, revisions, repairs = (
+            self._rows(model.select(fn.COUNT(1)))[0][0] for model in (Build, Revision, Repair)
+        )
+        return builds, revisions, repairs
 
     def builds(self) -> Iterator[dict[str, Any]]:
         """Yield the builds, ordered by id. Raises peewee.DatabaseError."""
@@ -44,20 +47,34 @@ class Snapshot:
     def revisions(self) -> Iterator[dict[str, Any]]:
         """Yield the revisions as they are spoken of, ordered by build and number. Raises peewee.DatabaseError."""
         key = (Revision.build_id, Revision.revision)
-        query = Revision.select().order_by(*key).limit(_PAGE)
+        query = Revision.select(Revision, RepairRevision.repair).order_by(*key).limit(_PAGE)
+        query = query.join(RepairRevision, JOIN.LEFT_OUTER, on=ITS_REVISION)
         page = self._rows(query)
         while page:
             for row in page:
-                revision = dict(zip(Revision._meta.fields, row, strict=True))
+                revision = dict(zip(Revision._meta.fields, row[:-1], strict=True))
                 before = revision["before"]
-                yield revision | {
+                revision |= {
                     "changes": json.loads(revision["changes"]),
                     "before": None if before is None else json.loads(before),
                 }
+                # A 0.1 can import what no repair was part of.
+                yield revision if row[-1] is None else revision | {"repair": row[-1]}
             page = self._rows(query.where(Tuple(*key) > Tuple(*page[-1][:2])))
 
-    def builds_and_revisions(self) -> Iterator[dict[str, Any]]:
-        """Yield each build and after it its revisions; those of a build that is no more are where it would be."""
+    def repairs(self) -> Iterator[dict[str, Any]]:
+        """Yield the repairs as they are spoken of, but for `undone_by`, by number. Raises peewee.DatabaseError."""
+        names = list(Repair._meta.fields)
+        for row in self._rows(Repair.select().order_by(Repair.repair)):
+            repair = spoken(dict(zip(names, row, strict=True)))
+            yield {name: repair[name] for name in names}
+
+    def everything(self) -> Iterator[dict[str, Any]]:
+        """Yield the repairs, and then each build and after it its revisions.
+
+        Those of a build that is no more are where it would be.
+        """
+        yield from self.repairs()
         builds = (((build["id"], 0), build) for build in self.builds())
         revisions = (((revision["build_id"], revision["revision"]), revision) for revision in self.revisions())
         for _, item in heapq.merge(builds, revisions, key=itemgetter(0)):

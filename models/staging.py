@@ -13,7 +13,10 @@ _TABLES = """
     CREATE TABLE builds (position INTEGER PRIMARY KEY, id INTEGER NOT NULL UNIQUE, repo_id INTEGER NOT NULL,
         number INTEGER NOT NULL, fields TEXT NOT NULL, UNIQUE (repo_id, number));
     CREATE TABLE revisions (position INTEGER PRIMARY KEY, build_id INTEGER NOT NULL, revision INTEGER NOT NULL,
-        fields TEXT NOT NULL, UNIQUE (build_id, revision));
+        repair INTEGER, fields TEXT NOT NULL, UNIQUE (build_id, revision));
+    CREATE INDEX revisions_repair ON revisions (repair) WHERE repair IS NOT NULL;
+    CREATE TABLE repairs (position INTEGER PRIMARY KEY, repair INTEGER NOT NULL UNIQUE, changed INTEGER NOT NULL,
+        fields TEXT NOT NULL);
     BEGIN;
 """
 
@@ -34,7 +37,7 @@ class StagedBuild(NamedTuple):
 
 
 class Staging:
-    """Builds and revisions by their position in the import, none of which repeats another.
+    """Builds, revisions and repairs by their position in the import, none of which repeats another.
 
     SQLite makes the file where temporary files go, when 64 MiB of memory do not hold it, and removes it on closing.
     """
@@ -63,12 +66,22 @@ class Staging:
 
     def add_revision(self, position: int, fields: Mapping[str, Any]) -> list[tuple[str, int]]:
         """Keep a revision's fields, unless it is there already; return as `add_build` does."""
-        values = (position, fields["build_id"], fields["revision"], json.dumps(fields))
+        values = (position, fields["build_id"], fields["revision"], fields.get("repair"), json.dumps(fields))
         try:
-            self._connection.execute("INSERT INTO revisions VALUES (?, ?, ?, ?)", values)
+            self._connection.execute("INSERT INTO revisions VALUES (?, ?, ?, ?, ?)", values)
         except sqlite3.IntegrityError:
             query = "SELECT 'the build_id and revision', position FROM revisions WHERE build_id = ? AND revision = ?"
             return self._connection.execute(query, values[1:3]).fetchall()
+        return []
+
+    def add_repair(self, position: int, fields: Mapping[str, Any]) -> list[tuple[str, int]]:
+        """Keep a repair's fields, unless it is there already; return as `add_build` does."""
+        values = (position, fields["repair"], fields["changed"], json.dumps(fields))
+        try:
+            self._connection.execute("INSERT INTO repairs VALUES (?, ?, ?, ?)", values)
+        except sqlite3.IntegrityError:
+            query = "SELECT 'number', position FROM repairs WHERE repair = ?"
+            return self._connection.execute(query, values[1:2]).fetchall()
         return []
 
     def builds(self) -> Iterator[list[StagedBuild]]:
@@ -84,6 +97,22 @@ class Staging:
         """Yield the fields of the revisions, in batches, in order."""
         for batch in self._batches("SELECT fields FROM revisions ORDER BY position"):
             yield [json.loads(fields) for (fields,) in batch]
+
+    def repairs(self) -> Iterator[list[tuple[int, int, dict[str, Any]]]]:
+        """Yield, in batches, where each repair was, how many revisions are of it, and its fields."""
+        query = (
+            "SELECT position, (SELECT COUNT(*) FROM revisions WHERE revisions.repair = repairs.repair), fields "
+            "FROM repairs ORDER BY position"
+        )
+        for batch in self._batches(query):
+            yield [(position, revisions, json.loads(fields)) for position, revisions, fields in batch]
+
+    def without_repair(self) -> Iterator[list[tuple[int, int]]]:
+        """Yield, in batches, where each revision was of a repair that is not there, and that repair's number."""
+        yield from self._batches(
+            "SELECT position, repair FROM revisions "
+            "WHERE repair IS NOT NULL AND repair NOT IN (SELECT repair FROM repairs) ORDER BY position"
+        )
 
     def histories(self) -> Iterator[list[tuple[int, int]]]:
         """Yield, in batches, where the revisions of each build begin, and the build's id."""

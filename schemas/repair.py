@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, missing, post_load
 
 from build_admin.schemas.build import STATUSES, BuildSchema
-from build_admin.schemas.fields import Integer, OneOf, Strict, String, kind
+from build_admin.schemas.fields import Integer, Object, OneOf, Strict, String, kind
 
 #: Ids that one repair can name, at the most; it can change no more builds.
 MAX_IDS = 10_000
@@ -137,3 +137,23 @@ class RepairSchema(UndoSchema):
         super().__init__()
         assigned: Any = self.fields["set"]
         assigned.build = build
+
+
+#: Every field of a repair.
+_WHOLE: dict[str, Any] = {"required": True, "error_messages": {"required": "is missing; a repair is imported whole."}}
+
+
+class PastRepairSchema(Schema):
+    """A repair as it is exported, and may be imported; `load` raises ValidationError with every fault, by field."""
+
+    error_messages = {"unknown": "is not a field of a repair; take it out or correct its name."}
+
+    repair = Integer(1, **_WHOLE)
+    at = Integer(**_WHOLE)
+    by = String(32 * 1024, **_WHOLE)
+    request_id = String(64, **_WHOLE)
+    reason = String(1000, **_WHOLE)
+    where = Object(**_WHOLE, allow_none=True)
+    set = Object(**_WHOLE, allow_none=True)
+    undoes = Integer(1, **_WHOLE, allow_none=True)
+    changed = Integer(1, **_WHOLE)

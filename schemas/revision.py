@@ -22,3 +22,4 @@ class RevisionSchema(Schema):
     request_id = String(64, **_WHOLE)
     changes = Object(**_WHOLE)
     before = Object(**_WHOLE, allow_none=True)
+    repair = Integer(1)

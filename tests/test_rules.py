@@ -221,6 +221,7 @@ def test_a_server_that_creates_builds_meanwhile_is_never_in_the_way(new_database
     site.tables.execute("UPDATE repos SET counter = 100000")
     stop = threading.Event()
     inserted: list[int] = []
+    created: list[int] = []
     failures: list[Exception] = []
     with running(**site.settings) as service:
 
@@ -238,9 +239,10 @@ def test_a_server_that_creates_builds_meanwhile_is_never_in_the_way(new_database
         try:
             for number in range(1, 40):
                 ahead = (900, 100_000)[number % 2]
-                last = max(inserted, default=0)
+                last = max([*inserted, *created], default=0)
                 answer = service.put(build(id=last + ahead, number=number), If_None_Match="*")
                 assert answer.status == 201, answer
+                created.append(last + ahead)
         finally:
             stop.set()
             thread.join()

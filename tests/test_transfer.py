@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from test_overwrite import NEWER
 
-from service import PROGRAM, ROOT, build, environment, run, running
+from service import BUILDS, PROGRAM, REPAIRS, ROOT, build, environment, run, running
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -236,3 +236,54 @@ def test_a_command_works_where_stderr_is_closed(data: Path, tmp_path: Path) -> N
     command = ["bash", "-c", 'exec "$0" "$1" import "$2" 2>&-', *PROGRAM, file]
     done = subprocess.run(command, env=environment(DATA=data), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout[:17]) == (0, "imported 1 builds")
+
+
+def test_repairs_go_from_store_to_store_with_their_revisions(
+    empty: dict[str, Any], new_database: Any, tmp_path: Path
+) -> None:
+    with running(**empty) as service:
+        for build_id in (1, 2, 3):
+            service.create(id=build_id)
+        first = service.repair({"ids": [1, 3]}, {"status": "error", "deploy_payload": {"a": "größer"}}).json
+        service.undo(first["repair"])
+        repairs = service.get(REPAIRS).json
+        builds = service.get(f"{REPAIRS}/1/builds").json
+    lines = exported(empty, "--revisions")
+    assert [line.get("repair") for line in lines] == [1, 2, None, None, 1, 2, None, None, None, None, 1, 2]
+    file = tmp_path / "all.ndjson"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    for other in ({"DATA": tmp_path / "other"}, {"DATA": tmp_path / "other", "DATABASE_URL": new_database()}):
+        done = run("import", str(file), **other)
+        assert done.stdout.endswith("and 7 revisions, and 2 repairs\n"), done.stderr
+        assert exported(other, "--revisions") == lines
+        with running(**other) as service:
+            assert service.get(REPAIRS).json == repairs
+            assert service.get(f"{REPAIRS}/1/builds").json == builds
+            assert service.get(f"{BUILDS}/3/revisions/3").json["repair"] == 2
+            assert service.undo(2).json["repair"] == 3
+        again = run("import", "--overwrite", str(file), **other)
+        assert "line 1: repair 1 is stored; histories are not mixed." in again.stderr
+
+
+def test_a_repair_without_its_revisions_is_not_imported(empty: dict[str, Any], tmp_path: Path) -> None:
+    repair = {
+        "repair": 7, "at": 1, "by": "octokitty", "request_id": "a", "reason": "b", "where": {"number": 1},
+        "set": {"status": "error"}, "undoes": None, "changed": 2,
+    }  # fmt: skip
+    revision = {
+        "build_id": 1, "revision": 1, "at": 1, "by": "octokitty", "request_id": "a", "changes": {}, "before": None,
+    }  # fmt: skip
+    file = write(
+        tmp_path / "file", repair, repair, repair | {"repair": 8, "undone_by": 1, "where": 1}, build(id=1),
+        revision | {"repair": 7}, revision | {"revision": 2, "repair": 9},
+    )  # fmt: skip
+    done = run("import", file, **empty)
+    assert done.returncode == 1
+    assert set(done.stderr.splitlines()[:-1]) == {
+        "line 1: changed: is 2, and 1 revisions are of it.",
+        "line 2: repeats the number of line 1.",
+        "line 3: undone_by: is not a field of a repair; take it out or correct its name.",
+        "line 3: where: must be an object, not an integer.",
+        "line 6: repair: is 9, and there is no such repair in the file.",
+    }
+    assert exported(empty) == []
