@@ -61,17 +61,21 @@ clean: ## remove what the other targets made; data/ is yours and stays
 	rm -rf $(VENV) $(BENCH_VENV) .cache build dist *.egg-info .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# A virtual environment, where the Python is not too old for one.
+MAKE_VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; \
+$(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.11")' && $(PYTHON) -m venv
+
 $(VENV)/installed: setup.cfg constraints.txt
-	$(PYTHON) -m venv $(VENV)
+	@$(MAKE_VENV) $(VENV)
 	$(PIP) install --constraint constraints.txt --editable .
 	@touch $@
 
 $(VENV)/installed-dev: setup.cfg constraints.txt
-	$(PYTHON) -m venv $(VENV)
+	@$(MAKE_VENV) $(VENV)
 	$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/installed
 
 $(BENCH_VENV)/installed: benchmarks/requirements.txt
-	$(PYTHON) -m venv $(BENCH_VENV)
+	@$(MAKE_VENV) $(BENCH_VENV)
 	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@

@@ -4,7 +4,11 @@ In a checkout `python app.py …` is the command `build-admin …`.
 """
 
 import runpy
+import sys
 from typing import Any
+
+if sys.version_info < (3, 11):  # noqa: UP036 - this file is run before anything has asked for it
+    sys.exit("build-admin: Python 3.11 or later is needed; this is " + sys.version.split()[0] + ".")
 
 import falcon
 
@@ -81,7 +85,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         RequestId(),
         RequestLog(store.database),
         *([counted] if counted else []),
-        Authentication(tokens.from_settings(settings)),
+        Authentication(tokens.from_settings(settings, make=True)),
         Methods(),
     ]
     app: falcon.App[Any, Any] = falcon.App(middleware=middleware, request_type=Request)

@@ -31,6 +31,10 @@ _REMEMBERED = 1024
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 
 
+class NoKey(SettingsError):
+    """There is no signing key yet, and the service would make one."""
+
+
 class TokenRefused(Exception):
     """A token that opens nothing; the message says why, in a sentence for the client.
 
@@ -143,17 +147,21 @@ def _storable(subject: str) -> bool:
         return False
 
 
-def from_settings(settings: Settings) -> Tokens:
-    """Return the tokens of the key that the settings give, or of the data folder's, which is made if there is none.
+def from_settings(settings: Settings, *, make: bool = False) -> Tokens:
+    """Return the tokens of the key that the settings give, or of the data folder's.
 
-    Raises SettingsError for a key that is too short or cannot be read or made.
+    Args:
+        settings: where the key is.
+        make: whether the data folder's is made if there is none.
+
+    Raises SettingsError for a key that is too short or cannot be read or made, and NoKey.
+
     """
-    if settings.signing_key:
-        key = _key(settings.signing_key, "BUILD_ADMIN_SIGNING_KEY")
-    else:
-        key = _key_in(key_file(settings), make=settings.signing_key_file is None)
     previous = settings.previous_signing_key
-    return Tokens(key, _key(previous, "BUILD_ADMIN_PREVIOUS_SIGNING_KEY") if previous else None)
+    previous_key = _key(previous, "BUILD_ADMIN_PREVIOUS_SIGNING_KEY") if previous else None
+    if settings.signing_key:
+        return Tokens(_key(settings.signing_key, "BUILD_ADMIN_SIGNING_KEY"), previous_key)
+    return Tokens(_key_in(key_file(settings), settings.signing_key_file is None, make), previous_key)
 
 
 def key_file(settings: Settings) -> Path:
@@ -168,9 +176,14 @@ def _key(text: str, source: str) -> bytes:
     return key
 
 
-def _key_in(file: Path, make: bool) -> bytes:
+def _key_in(file: Path, ours: bool, make: bool) -> bytes:
     try:
-        if make and not file.exists():
+        if ours and not file.exists():
+            if not make:
+                raise NoKey(
+                    f"There is no signing key in the folder {file.parent.absolute()}; BUILD_ADMIN_DATA names the "
+                    "service's folder, and its first start makes the key."
+                )
             _make_key(file)
         text = file.read_text(encoding="utf-8")
     except OSError as error:

@@ -1,9 +1,13 @@
 """The command check: says what the service would run with."""
 
+import errno
+import os
+import socket
 from argparse import ArgumentParser, Namespace
 
 from build_admin import tokens
-from build_admin.models.stores.store import describe
+from build_admin.commands.errors import CommandError
+from build_admin.models.stores.store import describe, require_folder
 from build_admin.settings import Settings
 
 
@@ -13,19 +17,36 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(settings: Settings, options: Namespace) -> None:
-    """Say what the service would run with. Raises StoreError and SettingsError where it could not."""
+    """Say what the service would run with. Raises StoreError, SettingsError and CommandError where it could not."""
     print(f"database     {describe(settings.data, settings.database_url)}")
     print(f"signing key  {_key_source(settings)}")
-    print(f"address      http://{settings.host}:{settings.port}")
+    print(f"address      {_address(settings)}")
 
 
 def _key_source(settings: Settings) -> str:
     file = tokens.key_file(settings)
-    if settings.signing_key:
-        source = "from BUILD_ADMIN_SIGNING_KEY"
-    elif settings.signing_key_file or file.exists():
-        source = f"from {file}"
-    else:
+    try:
+        tokens.from_settings(settings)
+    except tokens.NoKey:
+        require_folder(file.parent)
         return f"none yet; it will be made at the first start, in {file}"
-    tokens.from_settings(settings)
-    return source
+    return "from BUILD_ADMIN_SIGNING_KEY" if settings.signing_key else f"from {file}"
+
+
+def _address(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        # IPv4 first, as the server has it.
+        family, kind, protocol, _, place = min(found, key=lambda one: one[0] != socket.AF_INET)
+        with socket.socket(family, kind, protocol) as probe:
+            if os.name != "nt":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except (OSError, UnicodeError) as error:
+        if getattr(error, "errno", None) != errno.EADDRINUSE:
+            reason = getattr(error, "strerror", None) or error
+            raise CommandError(f"Cannot listen on {host}:{settings.port}: {reason}.") from None
+        # That may well be the service itself, which runs already.
+        return f"http://{host}:{settings.port}, where something listens already"
+    return f"http://{host}:{settings.port}"

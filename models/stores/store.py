@@ -1,6 +1,7 @@
 """Store: the database that the settings name, opened and with its tables."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from build_admin.models.rules import Rules
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.sqlite import SqliteDatabase
-from build_admin.models.stores.tables import Columns, absent, inspect, prepare
+from build_admin.models.stores.tables import Columns, absent, prepare
 
 FILE = "builds.sqlite3"
 
@@ -47,7 +48,7 @@ def open_store(data: Path, url: str = "") -> Store:
     """
     name = _name(data, url)
     if not url:
-        _make_file(data / FILE)
+        _open_file(data / FILE, os.O_RDWR | os.O_CREAT)
     database = _postgresql(url) if url else SqliteDatabase(data / FILE)
     with in_words(name):
         return Store(database, prepare(database), name)
@@ -59,22 +60,25 @@ def describe(data: Path, url: str = "") -> str:
     Raises StoreError, in one sentence, where it could not be used.
     """
     name = _name(data, url)
-    if not url and not (data / FILE).exists():
-        return f"{name}: not there yet; it will be made at the first start"
+    if not url:
+        require_folder(data)
+        if not (data / FILE).exists():
+            return f"{name}: not there yet; it will be made at the first start"
+        _open_file(data / FILE, os.O_RDWR)
     database = _postgresql(url) if url else SqliteDatabase(data / FILE)
     with in_words(name), closing(database):
         missing = absent(database)
         tables = f"tables {', '.join(missing)} will be made at the first start" if missing else "its tables are there"
         found = f"{name}: reachable, {tables}"
+        columns = prepare(database, rehearse=True)
         if "builds" not in missing:
-            found += _rules(database)
+            found += _rules(database, columns)
         if unread := withheld(database):
             found += f"; no privilege to read {', '.join(unread)}, so what they tell is not known"
         return found
 
 
-def _rules(database: Database) -> str:
-    columns = inspect(database)
+def _rules(database: Database, columns: Columns) -> str:
     lacking = f"; no columns for {', '.join(columns.missing)}, which are refused" if columns.missing else ""
     in_force, lacks = Rules(database, columns).standing()
     rules = "; it is a Vela server's, whose rules are in force" if in_force else ""
@@ -86,9 +90,19 @@ def withheld(database: Database) -> list[str]:
     return vela.withheld(database, Repo, vela.Worker, vela.Executable)
 
 
+def require_folder(folder: Path) -> None:
+    """Raise StoreError unless files can be made in `folder`, and the folder too if it is not there."""
+    try:
+        nearest = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), folder)
+        tempfile.TemporaryFile(dir=nearest).close()
+    except OSError as error:
+        raise StoreError(f"The folder {folder} cannot be made or written to: {error.strerror}.") from None
+
+
 def require_file(data: Path, url: str = "") -> None:
     """Raise StoreError where there is no SQLite file to read from; `open_store` would make an empty one."""
-    if not url and not (data / FILE).exists():
+    # Unlike Path.exists, this raises nothing where a folder may not be searched.
+    if not url and not os.path.exists(data / FILE):  # noqa: PTH110
         raise StoreError(f"There is no database file {data / FILE}; BUILD_ADMIN_DATA names the folder that it is in.")
 
 
@@ -107,11 +121,13 @@ def in_words(name: str) -> Iterator[None]:
         raise StoreError(f"{name[0].upper()}{name[1:]} cannot be used: {words}{end}") from error
 
 
-def _make_file(file: Path) -> None:
+def _open_file(file: Path, flags: int) -> None:
+    """Raise StoreError unless `file` can be opened with `flags`, which may make it."""
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if flags & os.O_CREAT:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # SQLite would make a file that others can read; its log files get the modes of this one.
-        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(os.open(file, flags, 0o600))
     except OSError as error:
         raise StoreError(f"The database file {file} cannot be opened: {error.strerror}.") from None
 

@@ -1,5 +1,6 @@
 """The tables: made where there are none, and an existing Vela server's used as they are."""
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,21 +47,34 @@ class Columns:
         return tuple(name for name in NEWER if name not in self.present)
 
 
-def prepare(database: Database) -> Columns:
+class _Rehearsed(Exception):
+    """Ends a transaction that is not to be kept."""
+
+
+def prepare(database: Database, *, rehearse: bool = False) -> Columns:
     """Make the tables that are missing, and return what the table `builds` can hold.
+
+    With `rehearse` the transaction is rolled back: what fails, would fail in earnest, and nothing is changed.
 
     Raises StoreError where an existing table lacks a documented column, and peewee.DatabaseError.
     """
+    found = Columns(frozenset())
 
     def work() -> Columns:
+        nonlocal found
         if isinstance(database, PostgresqlDatabase):
             database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))
         for model in MODELS:
             if not database.table_exists(model._meta.table_name):
                 _create(database, model)
-        return inspect(database)
+        found = inspect(database)
+        if rehearse:
+            raise _Rehearsed
+        return found
 
-    return database.write(work)
+    with contextlib.suppress(_Rehearsed):
+        database.write(work)
+    return found
 
 
 def absent(database: Database) -> list[str]:
