@@ -13,7 +13,7 @@ BENCH_OPTIONS = --rounds $(ROUNDS) --seconds $(SECONDS)
 # How many builds are imported and exported.
 BUILDS ?= 1000000
 
-.PHONY: help run test stop-test torture bulk fuzz openapi dist lint bench bench-growth clean
+.PHONY: help run test stop-test torture torture-repairs bulk fuzz openapi dist lint bench bench-growth clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,9 @@ stop-test: $(VENV)/installed-dev ## stop a service under load, fifty times
 
 torture: $(VENV)/installed-dev ## kill the service and PostgreSQL under load, three hundred times
 	PYTHONPATH=.:tests $(BIN)/python tests/torture.py
+
+torture-repairs: $(VENV)/installed-dev ## kill the service and PostgreSQL in the middle of repairs of 10,000 builds, a hundred times
+	PYTHONPATH=.:tests $(BIN)/python tests/torture_repairs.py
 
 bulk: $(VENV)/installed-dev ## import, export and move BUILDS=1000000 builds, and measure it; takes a quarter of an hour
 	PYTHONPATH=.:tests $(BIN)/python tests/bulk.py --builds $(BUILDS)

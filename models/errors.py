@@ -52,7 +52,7 @@ class TooManyBuilds(Refusal):
     """A repair selects more builds than one may change."""
 
     def __init__(self, selected: int, most: int) -> None:
-        super().__init__(f"{selected} builds are selected, and one repair changes at most {most}; narrow 'where' down.")
+        super().__init__(f"The repair selects {selected} builds, and one changes at most {most}; narrow 'where' down.")
 
 
 class FaultyBuilds(Refusal):

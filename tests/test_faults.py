@@ -18,7 +18,8 @@ from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.store import FILE
 from build_admin.models.stores.tables import absent
 from postgresql import await_a_waiting_one, postgresql
-from service import BUILDS, Answer, Service, build, run, running
+from service import BUILDS, REPAIRS, Answer, Service, build, run, running
+from torture_repairs import fill
 
 THREADS = 4
 
@@ -386,6 +387,55 @@ def test_a_full_disk_is_503_loses_nothing_and_is_served_again(data: Path) -> Non
         assert service.get(f"{BUILDS}/1/revisions").headers["X-Total-Count"] == "2"
     with contextlib.closing(sqlite3.connect(data / FILE)) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of a process's files")
+def test_a_disk_that_fills_in_the_middle_of_a_repair_leaves_nothing_of_it(data: Path) -> None:
+    fill(data, "", 2000)
+    with running(DATA=data) as service:
+        document = {"where": {"repo_id": 1}, "set": {"status": "error"}, "reason": "x"}
+        tag = service.post(f"{REPAIRS}?dry_run=true", document).etag
+        limit(service, "RLIMIT_FSIZE", (data / FILE).stat().st_size + 100_000)
+        for _ in range(2):
+            assert unavailable(service.post(REPAIRS, document, If_Match=tag))
+        assert service.get(REPAIRS).json == []
+        assert service.find(2000)["status"] == service.find(1)["status"] == "running"
+        limit(service, "RLIMIT_FSIZE", None)
+        assert service.post(REPAIRS, document, If_Match=tag).json["changed"] == 2000
+    with contextlib.closing(sqlite3.connect(data / FILE)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_repair_that_cannot_be_written_whole_is_not_written_at_all(
+    postgres: Service, administrator: Any, new_id: int
+) -> None:
+    for number in range(3):
+        postgres.create(id=new_id + 10_000 * number, repo_id=new_id, number=number + 1)
+    document = {"where": {"repo_id": new_id}, "set": {"status": "error"}, "reason": "x"}
+    tag = postgres.post(f"{REPAIRS}?dry_run=true", document).etag
+    administrator.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RETURN CASE WHEN NEW.id = {new_id + 20_000} THEN NULL ELSE NEW END; END $$"
+    )
+    administrator.execute("CREATE TRIGGER refuse BEFORE UPDATE ON builds FOR EACH ROW EXECUTE FUNCTION refuse()")
+    try:
+        assert unavailable(postgres.post(REPAIRS, document, If_Match=tag))
+        assert postgres.find(new_id)["status"] == "created"
+        assert postgres.get(f"{BUILDS}/{new_id}/revisions").headers["X-Total-Count"] == "1"
+    finally:
+        administrator.execute("DROP FUNCTION refuse CASCADE")
+    assert postgres.post(REPAIRS, document, If_Match=tag).status == 201
+
+
+def test_a_repair_of_a_row_that_somebody_else_holds_is_503_in_time(postgres: Service, url: str, new_id: int) -> None:
+    postgres.create(id=new_id)
+    document = {"where": {"ids": [new_id]}, "set": {"status": "error"}, "reason": "x"}
+    tag = postgres.post(f"{REPAIRS}?dry_run=true", document).etag
+    with psycopg.connect(url) as other:
+        other.execute("SELECT 1 FROM builds WHERE id = %s FOR UPDATE", (new_id,))
+        assert postgres.post(f"{REPAIRS}?dry_run=true", document).status == 200
+        assert unavailable(postgres.post(REPAIRS, document, If_Match=tag))
+    assert postgres.post(REPAIRS, document, If_Match=tag).status == 201
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the number of a process's files")

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from build_admin.models.build import NEWER
-from service import BUILDS, Answer, Service, build
+from service import BUILDS, REPAIRS, Answer, Service, build
 
 EXAMPLES = int(os.environ.get("BUILD_ADMIN_TEST_EXAMPLES", "20"))
 SLOTS = st.integers(0, 3)
@@ -21,6 +21,14 @@ CHANGES = st.fixed_dictionaries(
         "number": st.integers(1, 3),
         "email": st.sampled_from([None, "", "octokitty@example.com"]),
         "fork": st.sampled_from([None, False, True]),
+        "deploy_payload": st.sampled_from([None, {}, {"a": "b"}]),
+    },
+)
+REPAIRED = st.fixed_dictionaries(
+    {"status": st.sampled_from(["running", "error", "canceled"])},
+    optional={
+        "title": st.sampled_from(["", "one", "two"]),
+        "email": st.sampled_from([None, "", "octokitty@example.com"]),
         "deploy_payload": st.sampled_from([None, {}, {"a": "b"}]),
     },
 )
@@ -39,6 +47,8 @@ class Model(stateful.RuleBasedStateMachine):
         self.builds: dict[int, dict[str, Any]] = {}
         self.history: dict[int, list[tuple[Any, Any]]] = {}
         self.tags: dict[int, str] = {}
+        #: By number of a repair: its builds by id, as they were before and after it.
+        self.repairs: dict[int, dict[int, tuple[Any, Any]]] = {}
 
     def sent(self, slot: int, changes: dict[str, Any]) -> dict[str, Any]:
         return build(id=self.base + slot, repo_id=self.base, number=slot + 1) | changes
@@ -96,6 +106,77 @@ class Model(stateful.RuleBasedStateMachine):
             before = self.service.get(path).json["before"]
             assert normal(before) == revisions[1][0]
             self.agree(before, self.service.put(before), self.expected(before, False, None), False)
+
+    @stateful.rule(slot=SLOTS, revision=st.integers(1, 4))
+    def undo_revision(self, slot: int, revision: int) -> None:
+        """What was there before a revision comes back exactly, if nobody has its number."""
+        build_id = self.base + slot
+        path = f"{BUILDS}/{build_id}/revisions/{revision}/undo"
+        answer = self.service.post(path, If_Match=self.tags.get(build_id, '"none"'))
+        history = self.history.get(build_id, [])
+        if revision > len(history):
+            assert answer.status == 404, answer
+            return
+        before = history[revision - 1][0]
+        if before is None:
+            assert answer.status == 409, answer
+            return
+        taken = {one["number"] for key, one in self.builds.items() if key != build_id}
+        self.agree(before, answer, 409 if before["number"] in taken else 200, False)
+
+    @stateful.rule(slots=st.sets(SLOTS, min_size=1), fields=REPAIRED, dry_run=st.booleans(), between=st.booleans())
+    def repair(self, slots: set[int], fields: dict[str, Any], dry_run: bool, between: bool) -> None:
+        """All of the builds change, or none: none if one of them is not there, or has changed since the preview."""
+        document: dict[str, Any] = {
+            "where": {"ids": [self.base + slot for slot in slots]},
+            "set": fields,
+            "reason": "model",
+        }
+        preview = self.service.post(f"{REPAIRS}?dry_run=true", document)
+        ids = sorted(document["where"]["ids"])
+        if not self.builds.keys() >= set(ids):
+            assert preview.status == 400, preview
+            return
+        repaired = {build_id: normal(self.builds[build_id] | fields) for build_id in ids}
+        changed = [build_id for build_id in ids if repaired[build_id] != self.builds[build_id]]
+        assert [one["id"] for one in preview.json["builds"]] == changed
+        assert (preview.json["selected"], preview.json["unchanged"]) == (len(ids), len(ids) - len(changed))
+        if dry_run:
+            return
+        if between:
+            other = self.builds[ids[0]] | {"finished": self.builds[ids[0]]["finished"] + 1}
+            self.agree(other, self.service.put(other), 200, False)
+        answer = self.service.post(REPAIRS, document, If_Match=preview.etag)
+        if between:
+            assert answer.status == 412, answer
+        elif not changed:
+            assert answer.status == 200, answer
+        else:
+            assert answer.status == 201, answer
+            self.repairs[answer.json["repair"]] = {
+                build_id: (self.builds[build_id], repaired[build_id]) for build_id in changed
+            }
+            self.changed({build_id: repaired[build_id] for build_id in changed})
+
+    @stateful.rule(data=st.data())
+    @stateful.precondition(lambda self: self.repairs)
+    def undo_repair(self, data: st.DataObject) -> None:
+        """Each build that is as the repair has left it comes back, and no other."""
+        number = data.draw(st.sampled_from(sorted(self.repairs)))
+        pairs = self.repairs[number]
+        back = {build_id: before for build_id, (before, after) in pairs.items() if self.builds[build_id] == after}
+        answer = self.service.undo(number)
+        assert {one["id"] for one in answer.json["skipped"]} == pairs.keys() - back.keys()
+        assert answer.status == (201 if back else 200), answer
+        if back:
+            self.repairs[answer.json["repair"]] = {
+                build_id: (self.builds[build_id], before) for build_id, before in back.items()
+            }
+            self.changed(back)
+
+    def changed(self, builds: dict[int, dict[str, Any]]) -> None:
+        for build_id, expected in builds.items():
+            self.agree(expected, self.service.get(f"{BUILDS}/{build_id}"), 200, False)
 
     @stateful.rule(slot=SLOTS)
     def read(self, slot: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service import BUILDS, REPAIRS, Answer, Service, build, refused
+from service import BUILDS, REPAIRS, Answer, Service, build, refused, running
 from vela import Tables
 
 DEAD = {"status": "error", "error": "worker-3 died", "finished": 1563480000}
@@ -444,3 +444,28 @@ def test_what_cannot_be_shown_is_repaired_and_comes_back_as_it_was(beside: tuple
     assert (again.status, again.json["status"], again.json["title"]) == (200, "error", "set")
     assert service.post(f"{BUILDS}/{build_id}/revisions/2/undo", If_Match=again.etag).status == 200
     assert tables.row(build_id) == before
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_more_builds_than_a_repair_can_change_are_refused_with_their_count(
+    kind: str, new_database: Any, data: Any
+) -> None:
+    settings = {"DATA": data} | ({"DATABASE_URL": new_database()} if kind == "postgresql" else {})
+    tables = Tables(settings)
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001) SELECT i FROM n"
+    with running(**settings) as service:
+        tables.execute(
+            "INSERT INTO builds (id, repo_id, number, host, branch, status) "
+            f"SELECT 40000000 + i, 40000000, i, 'many', CASE i WHEN 1 THEN 'one' END, 'running' FROM ({numbers}) AS n"
+        )
+        error = refused(service.post(f"{REPAIRS}?dry_run=true", asked({"host": "many"})), 400)["error"]
+        assert error.startswith("The repair selects 10001 builds, and one changes at most 10000;")
+        document = asked({"host": "many", "branch": ""}, {"status": "error", "message": "m" * 1000})
+        answer = service.carry_out(REPAIRS, document)
+        assert (answer.status, answer.json["changed"]) == (201, 10_000)
+        number = answer.json["repair"]
+        last = service.get(f"{REPAIRS}/{number}/builds?per_page=100&page=100").json
+        assert [last[-1][name] for name in ("id", "state")] == [40_010_001, "as repaired"]
+        assert service.undo(number).json["changed"] == 10_000
+        ids = [40_000_000 + number for number in range(2, 10_002)]
+        assert preview(service, asked({"ids": ids})).json["changed"] == 10_000

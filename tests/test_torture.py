@@ -8,6 +8,7 @@ import pytest
 
 from postgresql import postgresql
 from torture import kill_postgresql, kill_the_service
+from torture_repairs import kill_in_repairs, kill_postgresql_in_repairs
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL; nothing there ends a process so")
 
@@ -29,3 +30,19 @@ def test_kills_of_postgresql_lose_nothing(data: Path) -> None:
         figures = kill_postgresql(2, data, server)
     assert figures.faults == []
     assert figures.acknowledged > 0
+
+
+def test_kills_in_the_middle_of_repairs_leave_each_whole_on_sqlite(data: Path) -> None:
+    figures = kill_in_repairs(4, data)
+    assert figures.faults == []
+
+
+def test_kills_in_the_middle_of_repairs_leave_each_whole_on_postgresql(data: Path, new_database: Any) -> None:
+    figures = kill_in_repairs(3, data, new_database())
+    assert figures.faults == []
+
+
+def test_kills_of_postgresql_in_the_middle_of_repairs_leave_each_whole(data: Path) -> None:
+    with postgresql() as server:
+        figures = kill_postgresql_in_repairs(2, data, server)
+    assert figures.faults == []

