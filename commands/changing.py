@@ -5,17 +5,20 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from build_admin.commands.builds import Stored
 from build_admin.commands.errors import CHANGED, USAGE, CommandError
 from build_admin.commands.http_client import Answer, Client, Refusal
-from build_admin.commands.service import Stored
-from build_admin.commands.text import differences
+from build_admin.commands.text import differences, exactly, printable, table
+
+#: Builds that are shown before it is asked whether to change them all.
+_SHOWN = 20
 
 
 def add_changing(parser: ArgumentParser) -> None:
     """Let a command be told to only show, or not to ask."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--dry-run", action="store_true", help="show what would be changed, and change nothing")
-    group.add_argument("--yes", action="store_true", help="do not ask; where there is no terminal, it takes this")
+    group.add_argument("--yes", action="store_true", help="do not ask; without a terminal nothing is changed otherwise")
 
 
 def require_consent(options: Namespace) -> None:
@@ -24,56 +27,71 @@ def require_consent(options: Namespace) -> None:
         raise CommandError("Nothing was changed: there is no terminal to ask at. Add --yes, or --dry-run.", USAGE)
 
 
-def agreed(options: Namespace, question: str) -> bool:
+def agreed(options: Namespace, what: str) -> bool:
     """Ask if it has to be asked; return False for a dry run. Raises CommandError for any other answer than yes."""
+    require_consent(options)
     if options.dry_run or options.yes:
         return bool(options.yes)
-    require_consent(options)
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    print(f"Change {what}? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise CommandError("Nothing was changed.")
     return True
 
 
-def compared(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what differs between two builds, as a revision has it."""
-    return {
-        name: {"from": before.get(name), "to": after.get(name)}
-        for name in {**before, **after}
-        if before.get(name) != after.get(name)
-    }
-
-
 def change(
-    client: Client, options: Namespace, stored: Stored, send: Callable[..., Answer], mine: Mapping[str, Any] | None
+    client: Client, options: Namespace, stored: Stored, send: Callable[..., Answer], mine: Mapping[str, Any]
 ) -> None:
     """Show what a request changes of a build, ask, and make it.
 
-    Args:
-        client: the service.
-        options: what `add_changing` has added.
-        stored: the build, as it was read.
-        send: makes the request with the build's tag; with `dry_run=True` it only tells what the build would be.
-        mine: what the build is meant to become, to be compared with what somebody else has made of it meanwhile.
+    `send` makes the request with the build's tag, and with `dry_run=True` only tells what the build would be; `mine`
+    is what it is meant to become, to be compared with what somebody else may have made of it.
 
     Raises CommandError; with the status CHANGED if somebody else was faster.
-
     """
     try:
-        changes = compared(stored.build, send(dry_run=True).json)
+        changes = _compared(stored.build, send(dry_run=True).json)
         print(f"{stored.name} at {client.url}")
         if not changes:
             print("It is so already; there is nothing to change.")
             return
         print(differences(changes), flush=True)
-        fields = "1 field" if len(changes) == 1 else f"{len(changes)} fields"
-        if agreed(options, f"Change {fields} of {stored.name} at {client.url}?"):
+        if agreed(options, f"{_counted(len(changes), 'field')} of {stored.name} at {client.url}"):
             send()
-            print(f"Changed. To see it, and what was there: build-admin history {stored.build['id']}")
+            print(f"Changed. To undo this: build-admin undo {stored.build['id']}")
     except Refusal as refusal:
         if refusal.code == 412:
-            _tell_conflict(client, stored, mine or stored.build)
+            _tell_conflict(client, stored, mine)
         raise
+
+
+def change_many(client: Client, options: Namespace, path: str, asked: Any) -> None:
+    """Show what posting `asked` to `path`, a repair or its undo, changes, ask, and do exactly that.
+
+    Raises CommandError; with the status CHANGED if one of the builds has changed since it was shown.
+    """
+    headers, plan = client.send("POST", path, asked, dry_run=True)
+    aside = (("unchanged", "already so"), ("alive", "alive and left out"))
+    told = "".join(f", {plan[name]} {words}" for name, words in aside if plan[name])
+    print(f"{_counted(plan['selected'], 'build')} at {client.url}: {plan['changed']} to change{told}")
+    for skipped in plan.get("skipped", ()):
+        print(f"build {skipped['id']} is left as it is: {printable(skipped['why'])}")
+    if not plan["changed"]:
+        print("There is nothing to change.")
+        return
+    shown = plan["builds"] if options.dry_run else plan["builds"][:_SHOWN]
+    fields = list(dict.fromkeys(field for build in shown for field in build["changes"]))
+    rows = [[build["id"], *(_cell(field, build["changes"].get(field)) for field in fields)] for build in shown]
+    print(table(["ID", *(printable(field).upper() for field in fields)], rows), flush=True)
+    if len(shown) < plan["changed"]:
+        print(f"... and {plan['changed'] - len(shown)} more; --dry-run shows all", flush=True)
+    builds = _counted(plan["changed"], "build")
+    if agreed(options, f"{builds} at {client.url}"):
+        number = client.send("POST", path, asked, tag=headers.get("ETag", "")).json["repair"]
+        print(f"Repair {number}: changed {builds}. To undo this: build-admin undo-repair {number} --reason '...'")
+
+
+def _cell(field: str, change: Mapping[str, Any] | None) -> str:
+    return f"{exactly(field, change['from'])} -> {exactly(field, change['to'])}" if change else ""
 
 
 def _tell_conflict(client: Client, stored: Stored, mine: Mapping[str, Any]) -> None:
@@ -81,7 +99,17 @@ def _tell_conflict(client: Client, stored: Stored, mine: Mapping[str, Any]) -> N
     now = client.get(stored.path).json
     if now == stored.build:
         return
-    _, newest = client.list(f"{stored.path}/revisions", 1)
-    who = "".join(f" by {revision['by']} in revision {revision['revision']}" for revision in newest)
-    print(f"- is what you have, + what {stored.name} is now:\n{differences(compared(mine, now))}", flush=True)
+    newest = client.get(f"{stored.path}/revisions", per_page=1).json
+    who = "".join(f" by {printable(one['by'])} in revision {one['revision']}" for one in newest)
+    print(f"- is what you have, + what {stored.name} is now:\n{differences(_compared(mine, now))}", flush=True)
     raise CommandError(f"{stored.name} has been changed since it was read{who}; nothing of yours was stored.", CHANGED)
+
+
+def _compared(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what differs between two builds, as a revision has it."""
+    pairs = {name: {"from": before.get(name), "to": after.get(name)} for name in {**before, **after}}
+    return {name: change for name, change in pairs.items() if change["from"] != change["to"]}
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

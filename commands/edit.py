@@ -6,36 +6,36 @@ import shlex
 import subprocess
 import tempfile
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from build_admin.commands import service
+from build_admin.commands.builds import Stored, add_build, find
 from build_admin.commands.changing import add_changing, change, require_consent
 from build_admin.commands.errors import INTERRUPTED, CommandError
-from build_admin.commands.http_client import Client, Refusal
-from build_admin.commands.service import Stored
+from build_admin.commands.http_client import API, Client, Refusal
+from build_admin.commands.service import connect
 from build_admin.settings import Settings
 
 #: The statuses of refusals that another text can mend.
 _FOR_THE_EDITOR = (400, 409, 413)
 
+#: How a draft is read and written: what is not UTF-8 reaches the service as it is, to be refused.
+_ENCODING = {"encoding": "utf-8", "errors": "surrogateescape"}
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Say what the command takes."""
-    parser.description = (
-        "Change a build in $VISUAL or $EDITOR: show the difference, ask, and overwrite what was read, or nothing."
-    )
+    parser.description = "Change a build in $VISUAL or $EDITOR: show the difference, ask, and overwrite what was read."
     parser.epilog = "example:\n  EDITOR='code --wait' build-admin edit octocat/hello-world/12"
-    service.add_build(parser)
+    add_build(parser)
     add_changing(parser)
 
 
 def run(settings: Settings, options: Namespace) -> None:
     """Change a build in an editor. Raises CommandError; then what was written is in a file that the message names."""
     require_consent(options)
-    client = service.connect(settings)
-    stored = service.find(client, options.build)
+    client = connect(settings)
+    stored = find(client, options.build)
     handle, name = tempfile.mkstemp(prefix=f"build-{stored.build['id']}-", suffix=".json")
     os.close(handle)
     draft = _Draft(Path(name), stored)
@@ -60,7 +60,8 @@ def _edit(client: Client, options: Namespace, stored: Stored, draft: "_Draft") -
         if not draft.changed:
             print("Nothing was changed.")
             return
-        send = partial(client.send, "PUT", "/build", draft.content, tag=stored.etag)
+        content = draft.text.encode(**_ENCODING)
+        send = partial(client.send, "PUT", f"{API}/build", content, tag=stored.tag)
         try:
             send(dry_run=True)
         except Refusal as refusal:
@@ -69,7 +70,7 @@ def _edit(client: Client, options: Namespace, stored: Stored, draft: "_Draft") -
                 continue
             if refusal.code != 412:
                 raise
-        change(client, options, stored, send, json.loads(draft.content))
+        change(client, options, stored, send, json.loads(content))
         return
 
 
@@ -78,7 +79,7 @@ class _Draft:
 
     Attributes:
         file: the file.
-        text: what was last written, without those lines; bytes that are no UTF-8 are surrogates.
+        text: what was last written, without those lines.
 
     """
 
@@ -92,15 +93,9 @@ class _Draft:
         """Whether there is a text, and it is another than at first."""
         return self.text.strip() not in ("", self._original.strip())
 
-    @property
-    def content(self) -> bytes:
-        """The text as it is sent: what is no UTF-8 is for the service to refuse."""
-        return self.text.encode("utf-8", "surrogateescape")
-
-    def write(self, comments: Iterable[str]) -> None:
+    def write(self, comments: list[str]) -> None:
         """Write the file: the comments, and the text."""
-        text = "".join(f"# {line}\n" for line in comments) + self.text
-        self.file.write_text(text, encoding="utf-8", errors="surrogateescape")
+        self.file.write_text("".join(f"# {line}\n" for line in comments) + self.text, **_ENCODING)
 
     def open(self) -> None:
         """Open the file in the user's editor, and read it. Raises CommandError."""
@@ -109,9 +104,9 @@ class _Draft:
             # Windows has programs take their command line apart by themselves.
             command = f'{editor} "{self.file}"' if os.name == "nt" else [*shlex.split(editor), str(self.file)]
             status = subprocess.call(command)  # noqa: S603
-            lines = self.file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines(keepends=True)
+            text = self.file.read_text(**_ENCODING).removeprefix("\ufeff")
         except (OSError, ValueError) as error:
             raise CommandError(f"The editor {editor} cannot be run: {error}. Set EDITOR to another.") from error
-        self.text = "".join(line for line in lines if not line.startswith("#"))
+        self.text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
         if status:
             raise CommandError(f"The editor {editor} ended with status {status}; nothing was changed.")

@@ -9,9 +9,9 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any
+from email.message import Message
+from itertools import count, islice
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from build_admin import __version__
@@ -19,56 +19,38 @@ from build_admin.commands.errors import CHANGED, FAILED, NOT_THERE, REFUSED, Com
 from build_admin.commands.text import printable
 
 API = "/api/v1/admin"
+BUILDS = f"{API}/builds"
+REPAIRS = f"{API}/repairs"
 
 #: Seconds that a connection, or the next part of an answer, is waited for.
 TIMEOUT = 60
 
-#: The longest Retry-After, in seconds, that is waited for.
-PATIENCE = 30
-
-#: What a service that is being restarted answers, or the proxy before it.
+#: What a service that is being restarted answers, or the proxy before it, and the longest Retry-After that is waited
+#: for then, in seconds.
 _AWAY = (502, 503, 504)
+_PATIENCE = 30
 
-_STATUSES = {404: NOT_THERE, 412: CHANGED}
 
+class Answer(NamedTuple):
+    """A response that is not an error: its headers, and what its body holds."""
 
-@dataclass(frozen=True)
-class Answer:
-    """A response that is not an error.
-
-    Attributes:
-        headers: its headers.
-        json: what its body holds.
-
-    """
-
-    headers: http.client.HTTPMessage
+    headers: Message
     json: Any
-
-    @property
-    def etag(self) -> str:
-        """The entity tag as `If-Match` takes it, quotes included; empty if there is none."""
-        return self.headers.get("ETag", "")
 
 
 class Refusal(CommandError):
-    """An answer that is an error.
-
-    Attributes:
-        code: its HTTP status.
-        faults: what is wrong, a line each, where the service says it by field.
-
-    """
+    """An answer that is an error; `code` is its HTTP status."""
 
     def __init__(self, code: int, body: dict[str, Any], request_id: str) -> None:
         sentence = printable(str(body["error"]))
-        faults = body.get("fields") or {}
-        self.faults = [printable(f"{name}: {fault}") for name, said in faults.items() for fault in said]
+        faults = [(name, fault) for name, said in (body.get("fields") or {}).items() for fault in said]
+        # The sentence has the first few of them already.
+        told = [printable(f"{name} {fault}").rstrip(".") for name, fault in faults]
+        lines = [f"  {fault}" for fault in told if fault not in sentence]
+        about = f" (request {request_id})" if code >= 500 and request_id not in sentence else ""
+        status = FAILED if code >= 500 else {404: NOT_THERE, 412: CHANGED}.get(code, REFUSED)
+        super().__init__("\n".join([sentence + about, *lines]), status)
         self.code = code
-        told = [f"  {fault}" for fault in self.faults if fault.partition(": ")[2].rstrip(".") not in sentence]
-        if code >= 500 and request_id not in sentence:
-            sentence += f" (request {request_id})"
-        super().__init__("\n".join([sentence, *told]), FAILED if code >= 500 else _STATUSES.get(code, REFUSED))
 
 
 class Client:
@@ -82,78 +64,67 @@ class Client:
         self._request_id = uuid.uuid4().hex[:12]
 
     def get(self, path: str, **parameters: Any) -> Answer:
-        """GET `path`, which is below `API`; a parameter that is None is left out. Raises CommandError."""
+        """GET `path`; a parameter that is None is left out. Raises CommandError."""
         given = {name: value for name, value in parameters.items() if value is not None}
-        return self._request("GET", f"{API}{path}{_query(given)}", None, {}, safe=True)
+        return self._request("GET", path + ("?" + urlencode(given, quote_via=quote, safe=",") if given else ""))
 
     def list(self, path: str, limit: int = 0, **parameters: Any) -> tuple[int, Iterator[Any]]:
         """GET a list; return how many items there are, and `limit` of them, all if it is 0. Raises CommandError."""
         parameters["per_page"] = min(limit or 100, 100)
         first = self.get(path, **parameters)
-        items = self._items(first, path, parameters)
-        return int(first.headers.get("X-Total-Count", 0)), islice(items, limit or None)
 
-    def _items(self, answer: Answer, path: str, parameters: dict[str, Any]) -> Iterator[Any]:
-        yield from answer.json
-        page = 1
-        while 'rel="next"' in answer.headers.get("Link", ""):
-            page += 1
-            answer = self.get(path, **parameters, page=page)
-            yield from answer.json
+        def items() -> Iterator[Any]:
+            answer = first
+            for page in count(2):
+                yield from answer.json
+                if 'rel="next"' not in answer.headers.get("Link", ""):
+                    return
+                answer = self.get(path, **parameters, page=page)
 
-    def send(self, method: str, path: str, body: Any = None, *, tag: str = "", dry_run: bool = False) -> Answer:
-        """Ask for a change, or with `dry_run` what it would be.
+        return int(first.headers.get("X-Total-Count", 0)), islice(items(), limit or None)
 
-        Args:
-            method: PUT or POST.
-            path: the path below `API`.
-            body: what is sent as JSON; bytes are sent as they are.
-            tag: the entity tag that the change was decided on, None and "" for none.
-            dry_run: whether nothing is to be changed.
+    def send(
+        self, method: str, path: str, body: Any = None, *, tag: str | None = None, dry_run: bool = False
+    ) -> Answer:
+        """Ask for a change of what had the entity tag `tag`, or with `dry_run` what it would be. Raises CommandError.
 
-        Raises CommandError.
-
+        The body is sent as JSON, and bytes as they are. A tag that is empty, for a proxy has taken it away, is sent
+        too, and refused: nothing is overwritten unseen.
         """
-        headers = {"If-Match": tag} if tag else {}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        query = _query({"dry_run": "true"} if dry_run else {})
-        return self._request(method, f"{API}{path}{query}", body, headers, safe=dry_run)
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        return self._request(method, path + ("?dry_run=true" if dry_run else ""), content, tag, safe=dry_run)
 
-    def description(self) -> Any:
-        """Return the service's OpenAPI document. Raises CommandError."""
-        return self._request("GET", "/openapi.json", None, {}, safe=True).json
-
-    def _request(self, method: str, target: str, body: bytes | None, headers: dict[str, str], *, safe: bool) -> Answer:
-        """Make a request, and where it is `safe` and the service is away for a moment, make it once more."""
-        response, content = self._exchange(method, target, body, headers, safe=safe)
+    def _request(
+        self, method: str, target: str, body: bytes | None = None, tag: str | None = None, *, safe: bool = True
+    ) -> Answer:
+        """Make a request; where it is `safe` and the service is away for a moment, make it a second time."""
+        response, content = self._exchange(method, target, body, tag, safe)
         wait = response.headers.get("Retry-After", "1")
-        if safe and response.status in _AWAY and re.fullmatch("[0-9]{1,3}", wait) and int(wait) <= PATIENCE:
+        if safe and response.status in _AWAY and re.fullmatch("[0-9]{1,3}", wait) and int(wait) <= _PATIENCE:
             print(f"{self.url} answers {response.status}; trying once more in {wait} s", file=sys.stderr)
             time.sleep(int(wait))
-            response, content = self._exchange(method, target, body, headers, safe=safe)
+            response, content = self._exchange(method, target, body, tag, safe)
         return self._read(response, content)
 
     def _exchange(
-        self, method: str, target: str, body: bytes | None, headers: dict[str, str], *, safe: bool
+        self, method: str, target: str, body: bytes | None, tag: str | None, safe: bool
     ) -> tuple[http.client.HTTPResponse, bytes]:
         parts = urlsplit(self.url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
-        given = {
-            "Accept": "application/json",
+        headers = {
             "Authorization": f"Bearer {self._token()}",
             "User-Agent": f"build-admin/{__version__}",
             "X-Request-ID": self._request_id,
+            **({"If-Match": tag} if tag is not None else {}),
+            **({"Content-Type": "application/json"} if body is not None else {}),
         }
-        with contextlib.closing(connection):
+        with contextlib.closing(kind(parts.hostname or "", parts.port, timeout=TIMEOUT)) as connection:
             try:
                 connection.connect()
             except OSError as error:
                 raise CommandError(f"{self.url} cannot be reached: {_reason(error)}.") from error
             try:
-                connection.request(method, parts.path + target, body, given | headers)
+                connection.request(method, parts.path + target, body, headers)
                 response = connection.getresponse()
                 return response, response.read()
             except (OSError, http.client.HTTPException) as error:
@@ -161,28 +132,24 @@ class Client:
                 raise CommandError(f"{self.url} does not answer: {_reason(error)}.{doubt}") from error
 
     def _read(self, response: http.client.HTTPResponse, content: bytes) -> Answer:
-        code = response.status
+        code, headers = response.status, response.headers
         if 300 <= code < 400:
-            place = printable(response.headers.get("Location", "another place"))
+            place = printable(headers.get("Location", "another place"))
             raise CommandError(f"{self.url} sends its clients to {place}; set BUILD_ADMIN_URL to its own address.")
         try:
             body = json.loads(content)
         except (ValueError, RecursionError):
             title = re.search(rb"<title>\s*(.*?)\s*</title>", content, re.DOTALL | re.IGNORECASE)
             said = f', "{printable(title[1].decode("utf-8", "replace"))}"' if title else ""
-            what = "a page for browsers" if response.headers.get_content_subtype() == "html" else "no JSON"
+            what = "a page for browsers" if headers.get_content_subtype() == "html" else "no JSON"
             raise CommandError(
                 f"{self.url} answers {code} with {what}{said}, which does not come from Build Admin. "
                 "Is there a proxy before it, or is BUILD_ADMIN_URL another server's?"
             ) from None
         if code >= 400:
-            error = body if isinstance(body, dict) and "error" in body else {"error": f"{self.url} answers {code}."}
-            raise Refusal(code, error, self._request_id)
-        return Answer(response.headers, body)
-
-
-def _query(parameters: dict[str, Any]) -> str:
-    return "?" + urlencode(parameters, quote_via=quote, safe=",") if parameters else ""
+            told = isinstance(body, dict) and "error" in body
+            raise Refusal(code, body if told else {"error": f"{self.url} answers {code}."}, self._request_id)
+        return Answer(headers, body)
 
 
 def _reason(error: Exception) -> str:

@@ -2,34 +2,24 @@
 
 import json
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from typing import Any
 
 from build_admin.commands.http_client import Client
+from build_admin.commands.service import number
 
 #: Items that a table has, unless --limit says otherwise.
 _SHOWN = 50
 
 
-def add_output(parser: ArgumentParser) -> None:
-    """Let a command print JSON."""
+def add_output(parser: ArgumentParser, *, limit: bool = True) -> None:
+    """Let a command print JSON, and show more or less of a list."""
+    if limit:
+        parser.add_argument("--limit", type=number, metavar="N", help=f"at most so many ({_SHOWN}; all with -o json)")
     parser.add_argument(
         "-o", "--output", choices=["table", "json"], default="table", help="json is for scripts: one object a line"
     )
-
-
-def add_limit(parser: ArgumentParser) -> None:
-    """Let a command show more or less of a list."""
-    parser.add_argument(
-        "--limit", type=_limit, metavar="N", help=f"at most so many (default: {_SHOWN}; with -o json, all)"
-    )
-
-
-def _limit(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise ArgumentTypeError(f"must be a number of 1 or more, not {text!r}")
-    return int(text)
 
 
 def print_json(item: Any) -> None:
@@ -38,25 +28,11 @@ def print_json(item: Any) -> None:
 
 
 def print_list(
-    client: Client,
-    options: Namespace,
-    path: str,
-    show: Callable[[list[Any]], str],
-    none: str,
-    **parameters: Any,
+    client: Client, options: Namespace, path: str, show: Callable[[list[Any]], str], none: str, **parameters: Any
 ) -> None:
-    """Print what the service lists.
-
-    Args:
-        client: the service.
-        options: what `add_output` and `add_limit` have added.
-        path: the list's path below the API.
-        show: returns the text that shows some items.
-        none: the sentence for a list without items.
-        parameters: the list's parameters.
+    """Print the list at `path`: for people what `show` makes of its items, or `none` if there are none.
 
     Raises CommandError.
-
     """
     if options.output == "json":
         for item in client.list(path, options.limit or 0, **parameters)[1]:

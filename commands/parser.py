@@ -38,6 +38,10 @@ CLIENT = {
     "set": "change fields of a build",
     "edit": "change a build in an editor",
     "history": "who changed what of a build",
+    "undo": "put back what a revision replaced",
+    "repair": "change all that is stuck, or the builds named, at once",
+    "repairs": "what was repaired, and which builds have changed since",
+    "undo-repair": "put the builds of a repair back",
 }
 
 _SETTINGS = """\
@@ -83,14 +87,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = Settings.from_environment()
         logs.set_up(settings.log_format, settings.log_level)
         command.run(settings, options)
+        print(end="", flush=True)
     except (CommandError, SettingsError, StoreError) as error:
         print(f"build-admin: {error}", file=sys.stderr)
         return getattr(error, "status", FAILED)
     except OSError as error:
+        # Python must not try once more to write what could not be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # Whoever read stdout and has left has enough.
         if not reader_left(error):
-            raise
-        # Whoever read stdout has enough; Python must not try once more to write to it when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            print(f"build-admin: {error}.", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("build-admin: interrupted", file=sys.stderr)
@@ -100,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _module(command: str) -> str:
     # `import` is no name that an import statement could have.
-    return "import_" if command == "import" else command
+    return "import_" if command == "import" else command.replace("-", "_")
 
 
 def _overview() -> argparse.ArgumentParser:

@@ -1,18 +1,13 @@
-"""Service: which one a client command speaks to, as whom, and how its builds are named."""
+"""Service: which one a client command speaks to, and as whom."""
 
 import getpass
 import os
 import re
-import sys
-from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Iterable
-from dataclasses import dataclass
+from argparse import ArgumentTypeError
 from pathlib import Path
-from typing import Any
 
-from build_admin.commands.errors import NOT_THERE, CommandError
-from build_admin.commands.http_client import Client, Refusal
-from build_admin.commands.text import printable
+from build_admin.commands.errors import CommandError
+from build_admin.commands.http_client import Client
 from build_admin.settings import Settings
 
 #: Seconds that a token is good for which a command makes for itself, once for each request.
@@ -20,6 +15,8 @@ _OWN_TOKEN = 600
 
 #: The addresses that stand for all of a machine's own, and how it reaches itself then.
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+
+_SET_IT = "set BUILD_ADMIN_TOKEN, or BUILD_ADMIN_TOKEN_FILE to a file that has it."
 
 
 def connect(settings: Settings) -> Client:
@@ -40,8 +37,7 @@ def _token(settings: Settings) -> str:
     if not token and not settings.url:
         token = _own_token(settings)
     if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token):
-        lack = "The token is not one" if token else "There is no token"
-        raise CommandError(f"{lack}; set BUILD_ADMIN_TOKEN, or BUILD_ADMIN_TOKEN_FILE to a file that has it.")
+        raise CommandError(f"{'The token is not one' if token else 'There is no token'}; {_SET_IT}")
     return token
 
 
@@ -61,98 +57,18 @@ def _own_token(settings: Settings) -> str:
     file = tokens.key_file(settings)
     if not settings.signing_key and not os.access(file, os.R_OK):
         raise CommandError(
-            f"There is no token, and no signing key that can be read in {file} to make one with; "
-            "set BUILD_ADMIN_TOKEN, or BUILD_ADMIN_TOKEN_FILE to a file that has it."
+            f"There is no token, and no signing key that can be read in {file} to make one with; {_SET_IT}"
         )
     try:
         # Under sudo the person is not who the process runs as.
         subject = os.environ.get("SUDO_USER") or getpass.getuser()
     except (ImportError, KeyError, OSError):
-        raise CommandError("The system has no name for this user; set BUILD_ADMIN_TOKEN.") from None
+        raise CommandError(f"There is no token, and the system has no name for this user; {_SET_IT}") from None
     return tokens.from_settings(settings).issue(subject, _OWN_TOKEN)
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A build as the service has it.
-
-    Attributes:
-        build: its fields.
-        etag: its entity tag.
-        name: what it is called, for people.
-
-    """
-
-    build: dict[str, Any]
-    etag: str
-    name: str
-
-    @property
-    def path(self) -> str:
-        """Its path below the API."""
-        return f"/builds/{self.build['id']}"
-
-
-def add_build(parser: ArgumentParser) -> None:
-    """Let a command take a build."""
-    parser.add_argument("build", metavar="BUILD", type=_reference, help="its id, or octocat/hello-world/12")
-
-
-def add_revision(parser: ArgumentParser, what: str) -> None:
-    """Let a command take a revision."""
-    parser.add_argument("revision", metavar="REVISION", type=number, nargs="?", help=what)
 
 
 def number(text: str) -> int:
     """Return the number that is typed. Raises ArgumentTypeError."""
-    if not re.fullmatch(r"[0-9]{1,19}", text):
+    if not re.fullmatch(r"[1-9][0-9]{0,18}", text):
         raise ArgumentTypeError(f"must be a number, not {text!r}")
     return int(text)
-
-
-def _reference(text: str) -> str:
-    if not re.fullmatch(r"[0-9]+|.+/.+/[0-9]+", text):
-        raise ArgumentTypeError(f"must be an id, or a repository and a number as octocat/hello-world/12, not {text!r}")
-    return text
-
-
-def identify(client: Client, reference: str) -> int:
-    """Return the id of the build that is meant; an id is taken as it is. Raises CommandError."""
-    repo, _, number = reference.rpartition("/")
-    if not repo:
-        return int(number)
-    try:
-        _, found = client.list("/builds", 1, repo=repo, number=number)
-    except Refusal as refusal:
-        if refusal.code != 400:
-            raise
-        raise CommandError(f"{refusal} A build is known by its id too.", NOT_THERE) from refusal
-    for build in found:
-        return int(build["id"])
-    raise CommandError(f"There is no build {number} of {printable(repo)} at {client.url}.", NOT_THERE)
-
-
-def find(client: Client, reference: str) -> Stored:
-    """Return the build that is meant; say so where it is not shown exactly as it is stored. Raises CommandError."""
-    answer = client.get(f"/builds/{identify(client, reference)}")
-    build = answer.json
-    repo = repositories(client, [build]).get(build["repo_id"])
-    if unreadable := answer.headers.get("X-Unreadable"):
-        print(f"Not shown as stored, for it holds what is not valid: {printable(unreadable)}.", file=sys.stderr)
-    return Stored(build, answer.etag, f"build {build['id']}" + (f" ({repo}/{build['number']})" if repo else ""))
-
-
-def reference(build: dict[str, Any], names: dict[int, str]) -> str:
-    """Return what a build is called where its repository's name is known, as a command takes it; else its number."""
-    repo = names.get(build["repo_id"])
-    return f"{repo}/{build['number']}" if repo else f"number {build['number']} of repo_id {build['repo_id']}"
-
-
-def repositories(client: Client, builds: Iterable[dict[str, Any]]) -> dict[int, str]:
-    """Return the names of the builds' repositories by id, as far as they are known, printable. Raises CommandError."""
-    ids = sorted({build["repo_id"] for build in builds})
-    found: dict[int, str] = {}
-    for first in range(0, len(ids), 100):
-        some = ",".join(map(str, ids[first : first + 100]))
-        found |= {repo["id"]: printable(repo["full_name"]) for repo in client.get("/repos", id=some).json}
-    return found

@@ -3,8 +3,10 @@
 from argparse import ArgumentParser, Namespace
 from functools import partial
 
-from build_admin.commands import service
+from build_admin.commands.builds import add_build, find
 from build_admin.commands.changing import add_changing, change
+from build_admin.commands.http_client import API
+from build_admin.commands.service import connect
 from build_admin.commands.values import add_values, values
 from build_admin.settings import Settings
 
@@ -15,15 +17,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = (
         "example:\n  build-admin set octocat/hello-world/12 status=error error='the worker died' finished=now"
     )
-    service.add_build(parser)
+    add_build(parser)
     add_values(parser)
     add_changing(parser)
 
 
 def run(settings: Settings, options: Namespace) -> None:
     """Change fields of a build. Raises CommandError."""
-    client = service.connect(settings)
-    stored = service.find(client, options.build)
+    client = connect(settings)
+    stored = find(client, options.build)
     mine = stored.build | values(client, options.values)
-    send = partial(client.send, "PUT", "/build", mine, tag=stored.etag)
-    change(client, options, stored, send, mine)
+    change(client, options, stored, partial(client.send, "PUT", f"{API}/build", mine, tag=stored.tag), mine)

@@ -4,9 +4,10 @@ import time
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from build_admin.commands import service
-from build_admin.commands.http_client import Client
-from build_admin.commands.output import add_limit, add_output, print_list
+from build_admin.commands import builds
+from build_admin.commands.http_client import BUILDS, Client
+from build_admin.commands.output import add_output, print_list
+from build_admin.commands.service import connect
 from build_admin.commands.text import printable, table
 from build_admin.commands.times import ago, seconds
 from build_admin.settings import Settings
@@ -14,12 +15,9 @@ from build_admin.settings import Settings
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Say what the command takes."""
-    parser.description = (
-        "List the builds that are pending or running for too long, and what speaks for their being dead."
-    )
+    parser.description = "List the builds that are pending or running for too long, and what speaks for or against it."
     parser.epilog = "example:\n  build-admin stuck --older 2d --host worker-3"
     add_filters(parser)
-    add_limit(parser)
     add_output(parser)
 
 
@@ -32,27 +30,21 @@ def add_filters(parser: ArgumentParser) -> None:
 
 def run(settings: Settings, options: Namespace) -> None:
     """List the builds that are stuck. Raises CommandError."""
-    client = service.connect(settings)
-    print_list(
-        client,
-        options,
-        "/builds/stuck",
-        lambda items: _table(client, items),
-        f"Nothing is stuck at {client.url}.",
-        before=int(time.time()) - options.older if options.older else None,
-        host=options.host,
-        repo=options.repo,
-    )
+    client = connect(settings)
+    filters = {"host": options.host, "repo": options.repo}
+    before = int(time.time()) - options.older if options.older else None
+    none = f"Nothing is stuck at {client.url}."
+    print_list(client, options, f"{BUILDS}/stuck", lambda found: _table(client, found), none, **filters, before=before)
 
 
-def _table(client: Client, items: list[dict[str, Any]]) -> str:
-    names = service.repositories(client, (item["build"] for item in items))
+def _table(client: Client, found: list[dict[str, Any]]) -> str:
+    names = builds.repositories(client, [item["build"] for item in found])
     rows = []
-    for item in items:
+    for item in found:
         build = item["build"]
-        rows.append((build["id"], service.reference(build, names), build["status"], ago(item["since"]), build["host"]))
+        rows.append([build["id"], builds.called(build, names), build["status"], ago(item["since"]), build["host"]])
     heading, *lines = table(["ID", "BUILD", "STATUS", "SINCE", "HOST"], rows).splitlines()
-    return "\n".join([heading, *(f"{line}{_why(item)}" for line, item in zip(lines, items, strict=True))])
+    return "\n".join([heading, *(line + _why(item) for line, item in zip(lines, found, strict=True))])
 
 
 def _why(item: dict[str, Any]) -> str:

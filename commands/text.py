@@ -13,32 +13,29 @@ from build_admin.commands.times import TIMES, ago
 _RED, _GREEN = "31", "32"
 
 
-def printable(text: str) -> str:
+def printable(text: Any) -> str:
     r"""Return `text` on one line, with `\x1b` or the like for what a terminal would obey or hide.
 
     That is what Python calls not printable: control characters, changes of the writing direction, zero widths, other
     spaces than the usual one, surrogates and what is not assigned.
     """
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
-def exactly(value: Any) -> str:
-    """Return a field's value as JSON, printable; two values that differ look different."""
-    return "none" if value is None else printable(json.dumps(value, ensure_ascii=False))
+def exactly(field: str, value: Any) -> str:
+    """Return a field's value as JSON, printable, a time in words too; two values that differ look different."""
+    if value is None:
+        return "none"
+    return printable(json.dumps(value, ensure_ascii=False)) + (f" ({ago(value)})" if field in TIMES and value else "")
 
 
 def differences(changes: Mapping[str, Mapping[str, Any]]) -> str:
     """Return changes as a revision has them, a line for what was and one for what is, coloured on a terminal."""
-    lines = []
-    for field, change in changes.items():
-        for sign, value, code in (("-", change["from"], _RED), ("+", change["to"], _GREEN)):
-            when = f" ({ago(value)})" if field in TIMES and value else ""
-            lines.append(_coloured(f"{sign} {printable(field)}: {exactly(value)}{when}", code))
-    return "\n".join(lines)
+    return "\n".join(
+        _coloured(f"{sign} {printable(field)}: {exactly(field, value)}", code)
+        for field, change in changes.items()
+        for sign, value, code in (("-", change["from"], _RED), ("+", change["to"], _GREEN))
+    )
 
 
 def _coloured(text: str, code: str) -> str:
@@ -51,13 +48,12 @@ def _coloured(text: str, code: str) -> str:
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a table, as wide as its cells need; on a terminal its widest columns are cut until it fits."""
-    cells = [headings, *([printable(str(cell)) for cell in row] for row in rows)]
+    cells = [headings, *(list(map(printable, row)) for row in rows)]
     widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
     if sys.stdout.isatty():
         while sum(widths) + 2 * len(widths) - 2 >= shutil.get_terminal_size().columns and max(widths) > 4:
             widths[widths.index(max(widths))] -= 1
-    lines = ("  ".join(_fitted(cell, width) for cell, width in zip(row, widths, strict=True)) for row in cells)
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join("  ".join(map(_fitted, row, widths)).rstrip() for row in cells)
 
 
 def _width(text: str) -> int:

@@ -10,9 +10,8 @@ TIMES = frozenset({"enqueued", "created", "started", "finished", "approved_at"})
 #: Seconds in each unit of a duration.
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
-#: Seconds from which on a unit is used, and how many seconds it has.
-_WORDS = ((2 * 365 * 86_400, 365 * 86_400, "years"), (2 * 86_400, 86_400, "days"), (7200, 3600, "hours"),
-          (120, 60, "minutes"), (2, 1, "seconds"))  # fmt: skip
+#: Units that a distance is told in if it has two of them or more, and their seconds.
+_WORDS = (("years", 365 * 86_400), ("days", 86_400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
 
 
 def seconds(text: str) -> int:
@@ -28,15 +27,7 @@ def ago(at: int) -> str:
     if not at:
         return "never"
     distance = int(time.time()) - at
-    for least, unit, word in _WORDS:
-        if abs(distance) >= least:
+    for word, unit in _WORDS:
+        if abs(distance) >= 2 * unit:
             return f"{distance // unit} {word} ago" if distance > 0 else f"in {-distance // unit} {word}"
     return "just now"
-
-
-def exact(at: int) -> str:
-    """Return a time in Unix seconds as a date, or nothing where no calendar has it."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
-    except (ValueError, OverflowError, OSError):
-        return ""

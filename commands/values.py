@@ -1,7 +1,6 @@
 """Values: the fields that a command sets, as they are typed and as they are sent."""
 
 import json
-import re
 import time
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable
@@ -13,13 +12,8 @@ from build_admin.commands.times import TIMES
 
 def add_values(parser: ArgumentParser) -> None:
     """Let a command take fields and their values."""
-    parser.add_argument(
-        "values",
-        metavar="FIELD=VALUE",
-        type=_split,
-        nargs="+",
-        help="what is set; a time is in Unix seconds or `now`, and nothing after the = clears a field",
-    )
+    about = "what is set; a time is in Unix seconds or `now`, and nothing after the = clears a field"
+    parser.add_argument("values", metavar="FIELD=VALUE", type=_split, nargs="+", help=about)
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -30,24 +24,20 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def values(client: Client, typed: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Return what is typed as JSON values, of the types that the service's description gives its fields.
+    """Return what is typed: strings as they are, and JSON where the service's description has another type.
 
-    What is not of a field's type, or of no field, is a string, for the service to refuse. Raises CommandError.
+    Whether a value is right is for the service to say. Raises CommandError.
     """
-    fields = client.description()["components"]["schemas"]["Build"]["properties"]
+    fields = client.get("/openapi.json").json["components"]["schemas"]["Build"]["properties"]
     return {name: _value(name, fields.get(name, {}).get("type", "string"), text) for name, text in typed}
 
 
 def _value(name: str, kind: str, text: str) -> Any:
     if kind == "string":
         return text
-    if not text:
-        return None
-    if kind == "integer":
-        if name in TIMES and text == "now":
-            return int(time.time())
-        return int(text) if re.fullmatch(r"-?[0-9]{1,30}", text) else text
+    if name in TIMES and text == "now":
+        return int(time.time())
     try:
-        return json.loads(text)
+        return json.loads(text or "null")
     except (ValueError, RecursionError):
         return text

@@ -127,6 +127,8 @@ class Counterpart:
     Attributes:
         url: where it is.
         requests: what it was asked, each as `GET /path`.
+        headers: the headers of each.
+        at: the monotonic time of each.
 
     """
 
@@ -135,6 +137,7 @@ class Counterpart:
     ) -> None:
         """Give `answers`: a status, headers and a body; a number of seconds to say nothing for; None to hang up."""
         self.requests: list[str] = []
+        self.headers: list[Any] = []
         self.at: list[float] = []
         self._answers = list(answers)
         counterpart = self
@@ -167,6 +170,7 @@ class Counterpart:
     def answer(self, handler: http.server.BaseHTTPRequestHandler) -> None:
         handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         self.requests.append(f"{handler.command} {handler.path}")
+        self.headers.append(handler.headers)
         self.at.append(time.monotonic())
         answer = self._answers.pop(0)
         if isinstance(answer, tuple):

@@ -174,7 +174,7 @@ def running(*arguments: str, stderr: Any = None, program: Sequence[str] = PROGRA
         encoding="utf-8",
     )
     try:
-        yield Service(_address(process), process)
+        yield Service(_address(process, sample="--sample" in arguments), process)
     finally:
         process.terminate()
         try:
@@ -185,8 +185,11 @@ def running(*arguments: str, stderr: Any = None, program: Sequence[str] = PROGRA
                 process.stdout.close()
 
 
-def _address(process: "subprocess.Popen[str]") -> str:
-    """Return the URL that a starting service prints. Raises AssertionError if it ends, or says nothing for 30 s."""
+def _address(process: "subprocess.Popen[str]", *, sample: bool) -> str:
+    """Return the URL that a starting service prints, once it has loaded its `sample` if it is to.
+
+    Raises AssertionError if it ends, or says nothing for 30 s.
+    """
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def read() -> None:
@@ -198,7 +201,12 @@ def _address(process: "subprocess.Popen[str]") -> str:
     threading.Thread(target=read, daemon=True).start()
     line = lines.get(timeout=30)
     assert "http://" in line, f"the service did not start: {line!r}"
-    return "http://" + line.rpartition("http://")[2].strip()
+    url = "http://" + line.rpartition("http://")[2].strip()
+    # The curl for the sample is printed when the sample is there.
+    while sample and f"{url}{BUILD}" not in line:
+        line = lines.get(timeout=30)
+        assert line, "the service has ended"
+    return url
 
 
 def run(*arguments: str, **settings: Any) -> "subprocess.CompletedProcess[str]":

@@ -3,6 +3,7 @@
 import contextlib
 import getpass
 import json
+import re
 import socket
 import sys
 import threading
@@ -15,7 +16,7 @@ import pytest
 from build_admin.commands.parser import CLIENT
 from build_admin.schemas.sample import SAMPLE
 from client import Counterpart, answer, command
-from service import Service, build, run, running, token
+from service import PROGRAM, Service, build, run, running, token
 from vela import Tables
 
 #: An address where nobody listens: the port is the discard service's.
@@ -35,11 +36,32 @@ def test_a_build_is_shown(service: Service, new_id: int) -> None:
     shown = command("show", new_id, service=service)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith(f"build {new_id} at {service.url}\n")
-    assert f"finished       {stored['finished']}  " in shown.stdout
-    assert " UTC, 3 days ago\n" in shown.stdout
-    assert "title          größer\n" in shown.stdout
+    assert f"finished       {stored['finished']} (3 days ago)\n" in shown.stdout
+    assert 'title          "größer"\n' in shown.stdout
     machine = command("show", new_id, "-o", "json", service=service)
     assert (json.loads(machine.stdout), machine.stdout.count("\n")) == (stored, 1)
+
+
+def test_the_history_is_told_as_differences(service: Service, new_id: int) -> None:
+    service.create(id=new_id)
+    service.put(build(id=new_id, status="error", approved_by="me"))
+    done = command("history", new_id, service=service)
+    assert (done.returncode, re.sub(r"just now|[0-9]+ seconds ago", "NOW", done.stdout).splitlines()) == (
+        0,
+        [
+            "revision 2: changed NOW by octokitty",
+            '- status: "created"',
+            '+ status: "error"',
+            "- approved_by: none",
+            '+ approved_by: "me"',
+            "revision 1: created NOW by octokitty",
+        ],
+    )
+    one = command("history", new_id, 2, service=service)
+    assert one.stdout.splitlines()[1:] == done.stdout.splitlines()[1:-1]
+    machine = json.loads(command("history", new_id, 2, "-o", "json", service=service).stdout)
+    assert (machine["revision"], machine["before"]["status"]) == (2, "created")
+    assert command("history", new_id, 3, service=service).returncode == 4
 
 
 def test_builds_are_listed_by_the_filters(service: Service, new_id: int) -> None:
@@ -112,6 +134,21 @@ def test_where_repositories_have_no_names_that_is_said(service: Service) -> None
     assert "by its id" in done.stderr
 
 
+def test_what_cannot_be_shown_as_it_is_stored_is_named(data: Path) -> None:
+    with running("--sample", DATA=data) as service:
+        tables = Tables({"DATA": data})
+        tables.execute("UPDATE builds SET title = CAST(x'ff' AS TEXT), repo_id = -5")
+        assert command("list", service=service).stdout.splitlines()[1].split()[1:4] == ["1", "of", "repo_id"]
+        tables.execute("UPDATE builds SET repo_id = 1")
+        note = "Shown as far as it can be, for what is stored is not valid: title.\n"
+        shown = command("show", 1, service=service)
+        assert (shown.returncode, shown.stderr) == (0, note)
+        assert 'title          "\ufffd"\n' in shown.stdout
+        assert command("set", 1, "status=error", "--yes", service=service).stderr == note
+        assert command("undo", 1, "--yes", service=service).returncode == 0
+        assert command("show", 1, service=service).stderr == note
+
+
 def test_a_terminal_is_not_sent_what_a_stranger_wrote(service: Service, new_id: int) -> None:
     hostile = "\x1b]0;owned\x07\x9b2J\u202eevil\u2066\r\n\u200bend"
     service.create(id=new_id, title=hostile, branch=hostile, host=hostile[:200])
@@ -130,7 +167,7 @@ def test_what_a_console_cannot_show_is_no_failure(service: Service, new_id: int)
     service.create(id=new_id, title="größer \u2192 日本")
     done = command("show", new_id, service=service, PYTHONIOENCODING="cp1252", encoding="cp1252")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "title          größer \\u2192 \\u65e5\\u672c\n" in done.stdout
+    assert 'title          "größer \\u2192 \\u65e5\\u672c"\n' in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -163,6 +200,7 @@ def test_the_service_of_this_machine_is_found_by_its_settings(data: Path, tmp_pa
         here["BUILD_ADMIN_LISTEN"] = f"0.0.0.0:{service.port}"
         done = command("set", 1, "status=error", "--yes", **here)
         assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"build 1 at http://127.0.0.1:{service.port}\n")
         assert command("set", 1, "status=killed", "--yes", SUDO_USER="root-is-me", **here).returncode == 0
         lines = command("history", 1, "-o", "json", **here).stdout.splitlines()
         assert [json.loads(line)["by"] for line in lines] == ["root-is-me", getpass.getuser(), "serve --sample"]
@@ -222,7 +260,7 @@ def test_a_read_is_patient_once(service: Service, new_id: int) -> None:
         done = command("list", BUILD_ADMIN_URL=other.url, BUILD_ADMIN_TOKEN="x")
         assert (done.returncode, len(other.requests)) == (1, 2)
         assert "The database is locked. (request " in done.stderr
-    with Counterpart(answer({"error": "Later."}, 503, Retry_After="3600")) as other:
+    with Counterpart(answer({"error": "Later."}, 503, Retry_After="300")) as other:
         assert command("list", BUILD_ADMIN_URL=other.url, BUILD_ADMIN_TOKEN="x").returncode == 1
 
 
@@ -315,6 +353,13 @@ def test_a_certificate_that_nobody_trusts_is_told(certificate: tuple[Path, Path]
         refused = command("list", BUILD_ADMIN_URL=other.url, **given)
         assert (refused.returncode, "its certificate is not trusted (self-signed" in refused.stderr) == (1, True)
         assert command("list", BUILD_ADMIN_URL=other.url, **given, SSL_CERT_FILE=certificate[0]).returncode == 0
+
+
+@pytest.mark.parametrize(("redirected", "told"), [("| true", ""), (">/dev/full", "No space left on device")])
+def test_a_stdout_that_takes_nothing_is_no_traceback(service: Service, redirected: str, told: str) -> None:
+    shell = ["bash", "-o", "pipefail", "-c", f'"$@" {redirected}', "bash", *PROGRAM]
+    done = command("list", "-o", "json", service=service, program=shell)
+    assert (done.returncode in (0, 1), told in done.stderr, done.stderr.count("\n")) == (True, True, bool(told))
 
 
 def test_a_command_starts_without_the_server() -> None:

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from build_admin.schemas.sample import SAMPLE
-from service import ROOT, build, environment, running
+from client import surroundings
+from service import KEY, ROOT, build, running
 
 HEADING = "## A stuck build, from finding to undoing\n"
 SEPARATOR = "--- the next block ---"
+
+STUCK = SAMPLE | {"status": "running"}
 
 
 def example() -> list[str]:
@@ -30,32 +33,39 @@ def test_the_worked_example_works(request: pytest.FixtureRequest, tmp_path: Path
         settings["DATABASE_URL"] = request.getfixturevalue("new_database")()
     command = f'build-admin() {{ {shlex.quote(sys.executable)} {shlex.quote(str(ROOT / "app.py"))} "$@"; }}'
     with running("--sample", **settings) as service:
-        service.create(id=2)
-        service.put(build(id=2, status="success"))
+        service.create(id=2, status="running", host="elsewhere")
+        service.create(id=3, status="success")
         blocks = [block.replace("http://127.0.0.1:8080", service.url) for block in example()]
+        here: dict[str, Any] = {"BUILD_ADMIN_LISTEN": f"127.0.0.1:{service.port}", "BUILD_ADMIN_SIGNING_KEY": KEY}
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", f"\necho '{SEPARATOR}'\n".join([command, *blocks])],
             cwd=tmp_path,
-            env=environment(**settings),
+            env=surroundings(**here),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
             timeout=60,
             check=False,
         )
-        assert (done.returncode, done.stderr) == (0, "")
-        _, variables, found, read, edited, overwritten, revisions, undone = done.stdout.split(SEPARATOR + "\n")
-        assert variables == read == edited == ""
-        assert json.loads(found) == [SAMPLE]
-        fixed = json.loads(overwritten)
-        assert fixed == SAMPLE | {"status": "error", "error": "the worker died", "finished": fixed["finished"]}
-        assert fixed["finished"] > SAMPLE["started"]
-        second, first = json.loads(revisions)
-        assert (second["revision"], second["by"], set(second["changes"])) == (
-            2,
-            "octokitty",
-            {"status", "error", "finished"},
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+        _, _, stuck, preview, repair, looked, undone, found, previewed, repaired, builds, back = done.stdout.split(
+            SEPARATOR + "\n"
         )
-        assert first["revision"] == 1
-        # The build as it was, then what `diff` finds: nothing.
-        assert json.loads(undone) == SAMPLE
-        assert service.find(1) == SAMPLE
+        assert [line.split()[0] for line in stuck.splitlines()] == ["ID", "1", "2"]
+        assert preview.splitlines()[0] == f"1 build at {service.url}: 1 to change"
+        assert '"running" -> "error"  "" -> "the worker died"  0 -> ' in preview
+        assert repair.splitlines()[-1].startswith("Repair 1: changed 1 build. To undo this: build-admin undo-repair 1 ")
+        assert "OPS-17\n" in looked
+        assert "as repaired" in looked
+        assert ", in repair 1\n" in looked
+        assert '- status: "running"\n+ status: "error"\n' in looked
+        assert 'status         "running"\n' in undone
+
+        assert [item["build"] for item in json.loads(found)] == [STUCK, build(id=2, status="running", host="elsewhere")]
+        assert json.loads(previewed)["changed"] == 1
+        assert (json.loads(repaired)["repair"], json.loads(repaired)["by"]) == (3, "octokitty")
+        assert [(one["id"], one["state"]) for one in json.loads(builds)] == [(1, "as repaired")]
+        plan, undo = re.findall(r"^\{\n.*?^\}\n", back, re.DOTALL | re.MULTILINE)
+        assert json.loads(plan)["builds"][0]["changes"]["status"] == {"from": "error", "to": "running"}
+        assert json.loads(undo)["undoes"] == 3
+        assert service.find(1) == STUCK
