@@ -30,7 +30,7 @@ class Settings:
     # BUILD_ADMIN_DATA: the folder that holds builds.sqlite3 and signing.key; made if it is not there.
     data: Path = Path("data")
 
-    # BUILD_ADMIN_DATABASE_URL: postgresql://user:password@host:port/name, or empty for the SQLite file.
+    # BUILD_ADMIN_DATABASE_URL: postgresql://user:password@host:port/name, postgres:// too; empty for the SQLite file.
     database_url: str = field(default="", repr=False)
 
     # BUILD_ADMIN_SIGNING_KEY: the key that tokens are signed with (HS256), at least 32 bytes; empty to use the file.

@@ -328,7 +328,8 @@ def test_a_database_that_is_not_there_stops_the_start_in_one_line(data: Path) ->
     ("wrong", "says"),
     [
         ("mysql://a@b/c", "must begin with postgresql://"),
-        ("postgres://a@b/c", "must begin with postgresql://"),
+        ("postgres:/a@b/c", "must begin with postgresql://"),
+        ("postgres://a:b@c:d:e/f?", "is not a URL of the form"),
         ("postgresql://a:b@c:d:e/f?", "is not a URL of the form"),
         ("postgresql://a@127.0.0.1/b?sslmod=require", "BUILD_ADMIN_DATABASE_URL"),
     ],
@@ -338,6 +339,12 @@ def test_a_url_that_is_wrong_stops_the_start_in_one_line(data: Path, wrong: str,
     assert finished.returncode == 1
     assert says in finished.stderr
     assert finished.stderr.count("\n") == 1
+
+
+def test_a_url_may_begin_as_the_vela_servers_does(new_database: Any, data: Path) -> None:
+    checked = run("check", DATA=data, DATABASE_URL=new_database().replace("postgresql://", "postgres://"))
+    assert checked.returncode == 0, checked.stderr
+    assert "reachable" in checked.stdout
 
 
 def test_without_the_extra_the_start_says_what_to_install(data: Path) -> None:

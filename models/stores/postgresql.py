@@ -17,7 +17,7 @@ T = TypeVar("T")
 CONNECT_TIMEOUT = 5
 
 #: A URL whose only @ is the one before the host, as libpq has it (section 32.1.1.2 of PostgreSQL's manual).
-_URL = re.compile(r"postgresql://([^@/]*@)?[^@/?]*(/[^@?]*)?(\?[^@]*)?")
+_URL = re.compile(r"postgres(?:ql)?://([^@/]*@)?[^@/?]*(/[^@?]*)?(\?[^@]*)?")
 _FORM = (
     "is not a URL of the form postgresql://user:password@host:port/name; in a password, @ is written %40, "
     "/ is %2F, : is %3A and % is %25"

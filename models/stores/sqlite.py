@@ -35,7 +35,7 @@ class _Connected(threading.local):
 
 
 class SqliteDatabase(Database, peewee.SqliteDatabase):
-    """One SQLite file: write-ahead log, every commit synced to disk before it is answered."""
+    """One SQLite file, with a write-ahead log where it is this service's own; every commit is synced to disk."""
 
     def __init__(self, path: Path) -> None:
         """Use the file at `path`, which must be there: a database that was removed must not come back empty."""
@@ -47,7 +47,7 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
             Path(self._file).as_uri() + "?mode=rw",
             uri=True,
             timeout=LOCK_TIMEOUT,
-            pragmas={"journal_mode": "wal", "synchronous": "full", "wal_autocheckpoint": CHECKPOINT},
+            pragmas={"wal_autocheckpoint": CHECKPOINT},
         )
 
     def connect(self, reuse_if_open: bool = False) -> bool:
@@ -131,6 +131,15 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
 
     def _initialize_connection(self, conn: Any) -> None:
         super()._initialize_connection(conn)
+        # A file that a Vela server has made keeps its journal. A write-ahead log would stay with the file when this
+        # service is gone: the server would have two more files to keep, whoever copies the one file would lose builds,
+        # and on a network's file system the log does not work. The rollback journal is as safe with `extra`, which
+        # syncs the folder that the journal is deleted from; readers and commits wait for one another.
+        if conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'repos'").fetchone():
+            conn.execute("PRAGMA synchronous = extra")
+        else:
+            conn.execute("PRAGMA journal_mode = wal")
+            conn.execute("PRAGMA synchronous = full")
         (pages,), (size,) = conn.execute("PRAGMA page_count").fetchone(), conn.execute("PRAGMA page_size").fetchone()
         if pages * size > LARGE:
             conn.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_OF_LARGE}")

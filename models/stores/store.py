@@ -133,7 +133,7 @@ def _open_file(file: Path, flags: int) -> None:
 
 
 def _postgresql(url: str) -> PostgresqlDatabase:
-    if not url.startswith("postgresql://"):
+    if not url.startswith(("postgresql://", "postgres://")):
         raise StoreError("BUILD_ADMIN_DATABASE_URL must begin with postgresql://, and be empty for SQLite.")
     try:
         return PostgresqlDatabase(url)
