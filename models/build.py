@@ -83,6 +83,12 @@ _KINDS: Mapping[str, tuple[type, Any]] = {
 _DOCUMENTED = [(name, *_KINDS[name]) for name in DOCUMENTED]
 _NEWER = [(name, _KINDS[name][0]) for name in NEWER if name not in ("fork", "deploy_payload")]
 
+#: What `fork` can hold; SQLite has no booleans, and its 0 and 1 are equal to them.
+_FORKS = (None, False, True)
+
+#: What `deploy_payload` holds where there is none; a Vela server writes either of the texts.
+_NO_PAYLOADS = (None, "null", "{}", "")
+
 
 class StoredBuild(dict[str, Any]):
     """A build as it is stored, and as far as it can be spoken of.
@@ -137,18 +143,20 @@ def from_row(row: Mapping[str, Any]) -> StoredBuild:
             build[name] = _shown(value, kind)
             wrong.append(name)
     for name, kind in _NEWER:
-        if value := row.get(name):
-            if type(value) is kind:
+        value = row.get(name)
+        if type(value) is kind:
+            if value:
                 build[name] = value
-            else:
-                build[name] = _shown(value, kind)
-                wrong.append(name)
-    if fork := row.get("fork"):
-        build["fork"] = fork in (True, 1)  # SQLite has no booleans
-        if not build["fork"]:
-            wrong.append("fork")
+        elif value is not None:
+            build[name] = _shown(value, kind)
+            wrong.append(name)
+    fork = row.get("fork")
+    if fork not in _FORKS:
+        wrong.append("fork")
+    if fork or fork not in _FORKS:
+        build["fork"] = fork in _FORKS
     text = row.get("deploy_payload")
-    if text and text not in ("null", "{}"):
+    if text not in _NO_PAYLOADS:
         payload = _payload(text)
         if payload is None:
             wrong.append("deploy_payload")

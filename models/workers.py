@@ -8,6 +8,7 @@ from typing import Any
 from build_admin.models import vela
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.statement import rows
+from build_admin.models.stores.text import shown
 from build_admin.models.vela import Executable, Worker
 
 #: Seconds since its last check-in after which a worker no longer speaks for the builds that it runs.
@@ -55,10 +56,12 @@ class Workers:
 
     def _read(self) -> None:
         fields = [field for name, field in Worker._meta.fields.items() if name in self._columns]
-        for row in Worker.select(*fields).dicts().execute(self._database):
-            host, checked_in = row["hostname"] or "", row.get("last_checked_in") or 0
-            self._checked_in[host] = checked_in
-            running = [int(number) for number in re.findall(r"\d+", str(row.get("running_build_ids") or ""))]
+        names = [field.name for field in fields]
+        for values in rows(self._database, Worker.select(*fields)):
+            row = dict(zip(names, values, strict=True))
+            host, checked_in = shown(row["hostname"] or ""), row.get("last_checked_in")
+            self._checked_in[host] = checked_in if isinstance(checked_in, int) else 0
+            running = [int(number) for number in re.findall(r"[0-9]+", shown(row.get("running_build_ids") or ""))]
             for build_id in running:
                 self._running.setdefault(build_id, []).append(host)
             if self._is_here(host):

@@ -22,6 +22,7 @@ from build_admin.models.stores.statement import fetched
 from build_admin.models.stores.store import FILE, Store, open_store
 from build_admin.models.stores.text import Undecodable
 from service import BUILDS, Answer, Service, build, refused, run, running
+from vela import Tables
 
 EXAMPLES = int(os.environ.get("BUILD_ADMIN_TEST_EXAMPLES", "100"))
 ME = Author("me", "a-request")
@@ -87,6 +88,13 @@ def unreadable(answer: Answer) -> str | None:
     return answer.headers["X-Unreadable"]
 
 
+def undo(service: Service, build_id: int, tag: str, revision: int) -> Answer:
+    """Undo a revision of a build."""
+    answer = service.post(f"{BUILDS}/{build_id}/revisions/{revision}/undo", If_Match=tag)
+    assert answer.status == 200, answer
+    return answer
+
+
 @pytest.mark.parametrize(
     ("column", "value", "shown"),
     [
@@ -122,6 +130,10 @@ def test_what_cannot_be_shown_is_shown_as_far_as_it_can_be(
     mended = service.put(build(id=new_id, status="error", **({column: None} if column in NEWER else {})))
     assert (mended.status, unreadable(mended), mended.json) == (200, None, build(id=new_id, status="error"))
     assert service.get(f"{BUILDS}/{new_id}").body == mended.body
+    # And all of it is put back.
+    undone = undo(service, new_id, mended.etag, 2)
+    assert (undone.json, undone.etag, unreadable(undone)) == (read.json, read.etag, column)
+    assert table.row(new_id) == before
 
 
 def test_the_tag_is_of_what_is_stored_and_not_of_what_is_shown(service: Service, table: Table, new_id: int) -> None:
@@ -208,6 +220,41 @@ def test_a_broken_row_spoils_no_list_no_queue_and_no_neighbour(service: Service,
     for number in range(8):
         table.write(good, title=f"title {number}".encode())
         assert service.put(build(id=good, repo_id=new_id, title=f"new {number}")).status == 200
+
+
+def test_a_repair_leaves_what_it_does_not_set_and_its_undo_puts_back_the_rest(
+    service: Service, table: Table, new_id: int
+) -> None:
+    ids = [new_id + 200_000 + number for number in range(3)]
+    for build_id in ids:
+        service.create(id=build_id, repo_id=new_id, number=build_id)
+    table.write(ids[0], title=BROKEN, deploy_payload=b"[1]", error=b"")
+    table.write(ids[1], title=b'\xff"\\{},', status=b"\xfe", host=None)
+    before = [table.row(build_id) for build_id in ids]
+
+    done = service.repair({"ids": ids}, {"status": "error", "title": "mended", "error": ""})
+    assert done.status == 201, done
+    for build_id, row in zip(ids, before, strict=True):
+        after = table.row(build_id)
+        assert {name for name in row if after[name] != row[name]} <= {"status", "title", "error"}
+        assert service.find(build_id)["title"] == "mended"
+    assert service.undo(done.json["repair"]).status == 201
+    assert [table.row(build_id) for build_id in ids] == before
+
+
+def test_a_broken_row_of_another_of_the_servers_tables_spoils_nothing(data: Path) -> None:
+    tables = Tables({"DATA": data})
+    with running(DATA=data, THREADS=1) as service:
+        service.create(id=1, status="running", started=1, host="w1")
+        tables.make()
+        tables.execute("INSERT INTO repos (id, full_name) VALUES (1, CAST(x'61ff' AS TEXT))")
+        tables.execute("INSERT INTO workers (hostname, running_build_ids) VALUES (x'ff', CAST(x'ff' AS TEXT))")
+        tables.execute("INSERT INTO workers (hostname, last_checked_in) VALUES ('w1', 'long ago')")
+        assert service.get("/api/v1/admin/repos").json == [{"id": 1, "full_name": "a\ufffd"}]
+        (item,) = service.get(f"{BUILDS}/stuck").json
+        assert item["evidence"][-1] == "worker w1 has never checked in"
+        tables.execute("UPDATE builds SET title = 'new'")
+        assert service.put(build(id=1, status="error")).status == 200
 
 
 def test_the_names_are_cut_where_there_are_many(service: Service, table: Table, new_id: int) -> None:
