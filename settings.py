@@ -52,6 +52,9 @@ class Settings:
     # BUILD_ADMIN_TRUSTED_PROXY: the address of a reverse proxy whose X-Forwarded-For is believed; empty for none.
     trusted_proxy: str = ""
 
+    # BUILD_ADMIN_PREFIX: the path under which a reverse proxy has the service, such as /build-admin; empty for none.
+    prefix: str = ""
+
     # BUILD_ADMIN_LOG_FORMAT: text for people, json for machines.
     log_format: Literal["text", "json"] = "text"
 
@@ -143,6 +146,7 @@ def _parsers() -> "dict[str, _Parser]":
         PREFIX + "LISTEN": _address,
         PREFIX + "THREADS": whole("threads", 1, 64),
         PREFIX + "TRUSTED_PROXY": _proxy,
+        PREFIX + "PREFIX": _path,
         PREFIX + "LOG_FORMAT": one_of("log_format", "text", "json"),
         PREFIX + "LOG_LEVEL": one_of("log_level", "DEBUG", "INFO", "WARNING", "ERROR"),
         PREFIX + "GRACE": whole("grace", 0, 3600),
@@ -162,6 +166,14 @@ def _proxy(value: str) -> dict[str, object]:
         return {"trusted_proxy": str(ipaddress.ip_address(value))}
     except ValueError:
         raise ValueError(f"must be an IP address, not {value!r}") from None
+
+
+def _path(value: str) -> dict[str, object]:
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", value):
+        raise ValueError(
+            f"must be a path of letters, digits, '.', '_', '~' and '-', such as /build-admin, not {value!r}"
+        )
+    return {"prefix": value.rstrip("/")}
 
 
 def _address(value: str) -> dict[str, object]:

@@ -27,7 +27,8 @@ _HEADERS: dict[str, JSON] = {
                  "required": True, "schema": {"type": "string", "format": "uri-reference"}},
     "Link": {"description": "The first, previous, next and last page, as relative references (RFC 8288).",
              "required": True, "schema": TEXT},
-    "Rest": {"description": "Where the list goes on, if there are more builds than the queue shows (RFC 8288).",
+    "Rest": {"description": "Where the queue goes on, if it has more builds than are shown at once; its pages, if it "
+                            "is asked for by page (RFC 8288).",
              "schema": TEXT},
     "X-Total-Count": {"description": "How many there are on all pages.",
                       "required": True, "schema": {"type": "integer", "minimum": 0}},
@@ -135,6 +136,8 @@ def _schemas(spec: APISpec) -> dict[str, JSON]:
                          "description": "a sentence for each fact that speaks for or against the build being dead"},
             "alive": {"type": "boolean", "description": "whether a worker that has checked in says that it runs it"},
         }),
+        "QueuedBuild": shape | {"properties": present | {"full_name": TEXT},
+                                "description": "A build, and what its repository is called where that is known."},
         "ListedRevision": listed,
         "Repo": whole_object({"id": _ID, "full_name": TEXT}),
         "Revision": listed | {"required": [*revision, "before"], "properties": revision | {"before": before}},

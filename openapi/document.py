@@ -100,8 +100,8 @@ def _operations() -> dict[tuple[str, str], JSON]:
         ),
         ("GET", f"{builds}/queue"): _operation(
             "listQueue", "List the newest pending and running builds", QueueParameters,
-            answers={200: _with_header(response("At most 1000 builds; the total counts all.", array, "X-Total-Count",
-                                                "X-Unreadable"),
+            answers={200: _with_header(response("At most 1000 builds, or a page of them; the total counts all.",
+                                                _array("QueuedBuild"), "X-Total-Count", "X-Unreadable"),
                                        "Link", component="Rest")},
         ),
         ("GET", f"{builds}/stuck"): _operation(

@@ -9,6 +9,7 @@ from build_admin.models.build import canonical, etag
 from build_admin.models.builds import Author, Builds
 from build_admin.models.errors import BuildRefused
 from build_admin.resources import request_body, unreadable
+from build_admin.resources.address import address
 from build_admin.resources.preconditions import Preconditions
 from build_admin.resources.query import parameters
 from build_admin.schemas import document
@@ -57,7 +58,7 @@ class BuildResource:
         resp.data = text if repo is None else canonical(overwritten.build | {"repo": repo})
         if overwritten.created:
             resp.status = falcon.HTTP_CREATED
-            resp.location = f"/api/v1/admin/builds/{overwritten.build['id']}"
+            resp.location = address(req, f"/api/v1/admin/builds/{overwritten.build['id']}")
 
     def _load(self, body: bytes, create: bool) -> dict[str, Any]:
         sent = document.load_object(body)

@@ -1,6 +1,7 @@
 """The builds routes: what is stored under /api/v1/admin/builds, read."""
 
 import time
+from functools import partial
 from typing import Any
 
 import falcon
@@ -9,11 +10,12 @@ from build_admin.models.build import canonical, etag
 from build_admin.models.builds import Builds
 from build_admin.models.filters import Filters
 from build_admin.models.listing import Listing
+from build_admin.models.repos import Repos
 from build_admin.resources import paging, unreadable
 from build_admin.resources.identifier import identifier
 from build_admin.resources.preconditions import Preconditions
-from build_admin.resources.query import parameters, sent
-from build_admin.schemas.parameters import ListParameters, Parameters, QueueParameters
+from build_admin.resources.query import parameters
+from build_admin.schemas.parameters import MAX_PER_PAGE, PER_PAGE, ListParameters, Parameters, QueueParameters
 
 #: Builds that the queue shows at the most. A site has that many after a bad day; more would take its memory too.
 MAX_QUEUE = 1000
@@ -33,26 +35,39 @@ class BuildsResource:
         self._none = Parameters()
         self._list = ListParameters()
         self._queue = QueueParameters()
+        self._repos = Repos(builds.database)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with a page of the builds that pass the filters, newest id first."""
         filters: dict[str, Any] = dict(parameters(self._list, req))
         number, per_page = filters.pop("page"), filters.pop("per_page")
         page = self._listing.page(Filters(**filters), number, per_page)
-        paging.set_page(resp, req.path, sent(req), number, per_page, page.total)
+        paging.set_page(resp, req, number, per_page, page.total)
         unreadable.name_builds(resp, page.items)
         resp.data = paging.array(map(canonical, page.items))
 
     def on_get_queue(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with the newest of the pending and running builds; where there are more, a link leads to them."""
-        after = parameters(self._queue, req).get("after", int(time.time()) - QUEUE_AGE)
-        page = self._listing.page(Filters(status=_QUEUED, after=after), 1, MAX_QUEUE)
-        if page.total > MAX_QUEUE:
-            rest = {"status": ",".join(_QUEUED), "after": str(after), "page": "11", "per_page": str(MAX_QUEUE // 10)}
-            resp.set_header("Link", paging.link(req.path.removesuffix("/queue") + paging.query(rest), "next"))
+        given = parameters(self._queue, req)
+        after = given.get("after", int(time.time()) - QUEUE_AGE)
+        paged = "page" in given or "per_page" in given
+        number, per_page = (given.get("page", 1), given.get("per_page", PER_PAGE)) if paged else (1, MAX_QUEUE)
+        page = self._listing.page(Filters(status=_QUEUED, after=after), number, per_page)
+        if paged:
+            # The links go on where this page ends, however late they are followed.
+            paging.set_page(resp, req, number, per_page, page.total, after=str(after))
+        elif page.total > MAX_QUEUE:
+            rest = {"after": str(after), "page": str(MAX_QUEUE // MAX_PER_PAGE + 1), "per_page": str(MAX_PER_PAGE)}
+            resp.set_header("Link", paging.link(req, req.path, rest, "next"))
         resp.set_header("X-Total-Count", str(page.total))
         unreadable.name_builds(resp, page.items)
-        resp.data = paging.array(map(canonical, page.items))
+        resp.data = paging.array(map(canonical, self._named(page.items)))
+
+    def _named(self, builds: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the builds, each with its repository's `full_name` where that is known."""
+        names = self._builds.database.read(partial(self._repos.names, {build["repo_id"] for build in builds}))
+        named = ((build, names.get(build["repo_id"])) for build in builds)
+        return [build | {"full_name": name} if name else build for build, name in named]
 
     def on_get_one(self, req: falcon.Request, resp: falcon.Response, build_id: str) -> None:
         """Answer with a build and its tag, or with 304 if the client has it already (RFC 9110, section 13.1.2)."""

@@ -5,6 +5,9 @@ from urllib.parse import quote, urlencode
 
 import falcon
 
+from build_admin.resources.address import address
+from build_admin.resources.query import sent
+
 
 def array(texts: Iterable[bytes]) -> bytes:
     """Return the JSON array of objects that are laid out as a build is, each with a line end after it."""
@@ -12,7 +15,7 @@ def array(texts: Iterable[bytes]) -> bytes:
     return b"[\n" + items + b"\n]\n" if items else b"[]\n"
 
 
-def set_page(resp: falcon.Response, path: str, sent: dict[str, str], page: int, per_page: int, total: int) -> None:
+def set_page(resp: falcon.Response, req: falcon.Request, page: int, per_page: int, total: int, **given: str) -> None:
     """Set X-Total-Count and Link: to the first and last page, and to those beside this one that there are.
 
     The targets are relative references (RFC 8288, section 3.1), a path and a query, so they hold behind any proxy,
@@ -20,17 +23,17 @@ def set_page(resp: falcon.Response, path: str, sent: dict[str, str], page: int, 
 
     Args:
         resp: the response.
-        path: the request's path.
-        sent: the request's parameters; the links keep them.
+        req: the request; the links keep its parameters.
         page: the page that is answered; it may be beyond the last.
         per_page: items a page.
         total: items on all pages.
+        given: further parameters for the links.
 
     """
     last = max(1, -(-total // per_page))
     pages = {"first": 1, "prev": min(page - 1, last), "next": page + 1, "last": last}
     links = [
-        link(path + query(sent | {"page": str(number)}), relation)
+        link(req, req.path, sent(req) | given | {"page": str(number)}, relation)
         for relation, number in pages.items()
         if 1 <= number <= last
     ]
@@ -38,11 +41,6 @@ def set_page(resp: falcon.Response, path: str, sent: dict[str, str], page: int, 
     resp.set_header("X-Total-Count", str(total))
 
 
-def link(target: str, relation: str) -> str:
+def link(req: falcon.Request, path: str, given: dict[str, str], relation: str) -> str:
     """Return a link as the header Link has it; the relation is in quotes, for clients look for `rel="next"`."""
-    return f'<{target}>; rel="{relation}"'
-
-
-def query(sent: dict[str, str]) -> str:
-    """Return parameters as a relative reference: a question mark, and the query."""
-    return "?" + urlencode(sent, quote_via=quote, safe=",")
+    return f'<{address(req, path)}?{urlencode(given, quote_via=quote, safe=",")}>; rel="{relation}"'

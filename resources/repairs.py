@@ -13,13 +13,16 @@ from build_admin.models.plan import Plan
 from build_admin.models.repair_history import RepairHistory
 from build_admin.models.repairs import Done, Order, Repairs
 from build_admin.resources import layout, paging, request_body
+from build_admin.resources.address import address
 from build_admin.resources.identifier import identifier
 from build_admin.resources.preconditions import ANY, Preconditions
-from build_admin.resources.query import parameters, sent
+from build_admin.resources.query import parameters
 from build_admin.schemas import document
 from build_admin.schemas.build import BuildSchema
 from build_admin.schemas.parameters import OverwriteParameters, PageParameters, Parameters
 from build_admin.schemas.repair import RepairSchema, UndoSchema
+
+_PATH = "/api/v1/admin/repairs"
 
 
 class InvalidRepair(falcon.HTTPBadRequest):
@@ -54,7 +57,7 @@ class RepairsResource:
         order = Order(**self._load(self._repair, req))
         done = self._carry_out(partial(self._repairs.repair, order, _author(req)), req, resp, dry_run)
         if done.repair:
-            resp.location = f"{req.path}/{done.repair['repair']}"
+            resp.location = address(req, f"{_PATH}/{done.repair['repair']}")
 
     def on_get_one(self, req: falcon.Request, resp: falcon.Response, repair: str) -> None:
         """Answer with a repair."""
@@ -72,7 +75,7 @@ class RepairsResource:
         undo = partial(self._repairs.undo, identifier(repair), reason, _author(req))
         done = self._carry_out(undo, req, resp, dry_run)
         if done.repair:
-            resp.location = f"{req.path.removesuffix(f'/{repair}/undo')}/{done.repair['repair']}"
+            resp.location = address(req, f"{_PATH}/{done.repair['repair']}")
 
     on_head = on_get
     on_head_one = on_get_one
@@ -81,7 +84,7 @@ class RepairsResource:
     def _answer_page(self, req: falcon.Request, resp: falcon.Response, read: Callable[[int, int], Any]) -> None:
         given = parameters(self._list, req)
         page = read(given["page"], given["per_page"])
-        paging.set_page(resp, req.path, sent(req), given["page"], given["per_page"], page.total)
+        paging.set_page(resp, req, given["page"], given["per_page"], page.total)
         resp.data = paging.array(map(layout.text, page.items))
 
     def _load(self, schema: Schema, req: falcon.Request) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from build_admin.models.revisions import Revisions
 from build_admin.resources import layout, paging, unreadable
 from build_admin.resources.identifier import identifier
 from build_admin.resources.preconditions import Preconditions
-from build_admin.resources.query import parameters, sent
+from build_admin.resources.query import parameters
 from build_admin.schemas.parameters import OverwriteParameters, PageParameters, Parameters
 
 
@@ -25,7 +25,7 @@ class RevisionsResource:
         """Answer with a page of a build's revisions, newest first."""
         given = parameters(self._list, req)
         page = self._revisions.page(identifier(build_id), given["page"], given["per_page"])
-        paging.set_page(resp, req.path, sent(req), given["page"], given["per_page"], page.total)
+        paging.set_page(resp, req, given["page"], given["per_page"], page.total)
         resp.data = paging.array(map(layout.text, page.items))
 
     def on_get_one(self, req: falcon.Request, resp: falcon.Response, build_id: str, revision: str) -> None:

@@ -8,7 +8,7 @@ from build_admin.models.build import canonical, etag
 from build_admin.models.filters import Filters
 from build_admin.models.stuck import Stuck, StuckBuild
 from build_admin.resources import layout, paging, unreadable
-from build_admin.resources.query import parameters, sent
+from build_admin.resources.query import parameters
 from build_admin.schemas.parameters import StuckParameters
 
 #: Seconds after which a build counts as stuck if the client does not say.
@@ -27,7 +27,7 @@ class StuckResource:
         filters = {"before": int(time.time()) - STUCK_AGE, **parameters(self._parameters, req)}
         number, per_page, before = filters.pop("page"), filters.pop("per_page"), filters.pop("before")
         found, total = self._stuck.page(Filters(**filters, stuck_before=before), number, per_page)
-        paging.set_page(resp, req.path, sent(req), number, per_page, total)
+        paging.set_page(resp, req, number, per_page, total)
         unreadable.name_builds(resp, [stuck.build for stuck in found])
         resp.data = paging.array(map(_text, found))
 

@@ -10,6 +10,7 @@ from build_admin.schemas.build import STATUSES
 from build_admin.schemas.fields import MAX_INTEGER, String
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
+_SIGNED = re.compile(r"([+-]?)0*([0-9]{1,19})")
 
 #: The builds or revisions that a page has if the client does not say, and at the most.
 PER_PAGE = 10
@@ -107,10 +108,26 @@ class ListParameters(StuckParameters):
     stuck_before = Number()
 
 
-class QueueParameters(Parameters):
-    """The parameters of `GET …/builds/queue`."""
+class Seconds(fields.Integer):
+    """Unix seconds as the Vela server reads them: 64 bits in digits, which a sign and zeros may precede."""
 
-    after = Number()
+    def __init__(self, **kwargs: Any) -> None:
+        self._fault = f"must be an integer from {-MAX_INTEGER - 1} to {MAX_INTEGER}, in digits."
+        super().__init__(validate=validate.Range(-MAX_INTEGER - 1, MAX_INTEGER, error=self._fault), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        match = _SIGNED.fullmatch(value)
+        if not match:
+            raise ValidationError(self._fault)
+        return int(match[1] + match[2])
+
+
+class QueueParameters(Parameters):
+    """The parameters of `GET …/builds/queue`. Without a page it is the whole queue, as far as that is shown."""
+
+    after = Seconds()
+    page = Number(1)
+    per_page = Number(1, MAX_PER_PAGE)
 
 
 class RepoParameters(Parameters):

@@ -59,9 +59,9 @@ class Server(waitress.server.TcpWSGIServer):  # type: ignore[misc]
 
     @property
     def url(self) -> str:
-        """Where the server listens."""
+        """Where the server listens, and the path under which it answers."""
         host = f"[{self.effective_host}]" if ":" in self.effective_host else self.effective_host
-        return f"http://{host}:{self.effective_port}"
+        return f"http://{host}:{self.effective_port}{self.adj.url_prefix}"
 
     def pull_trigger(self) -> None:
         """Wake the thread that waits for sockets, if it does."""
@@ -205,6 +205,8 @@ def adjustments(settings: Settings) -> Adjustments:
             max_request_header_size=settings.max_header,
             max_request_body_size=CHUNKED * settings.max_body,
             asyncore_use_poll=True,
+            # It becomes WSGI's SCRIPT_NAME, whether or not the proxy leaves it in the path.
+            url_prefix=settings.prefix,
             **proxy,
         )
     except ValueError as error:

@@ -4,11 +4,12 @@ import re
 import threading
 import time
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import pytest
 
 from service import BUILDS, Answer, Service
+from vela import Tables
 
 QUEUE = f"{BUILDS}/queue"
 
@@ -138,7 +139,7 @@ def test_the_last_page_leads_back_from_beyond(service: Service, few: list[int]) 
         "page=%D9%A1", "page=9223372036854775808", "page=1&page=1", "per_page=0", "per_page=101", "per_page=10,20",
         "status=", "status=stuck", "status=running,", "status=running,%20pending", "status=Running",
         "status=running&status=pending",
-        "repo_id=-1", "repo_id=9223372036854775808", "number=1e3", "after=yesterday", "before=1563474076.5", "after=-1",
+        "repo_id=-1", "repo_id=9223372036854775808", "number=1e3", "after=yesterday", "before=1563474076.5",
         "branch=%00", "branch=%FF", "branch=%C3%28", "branch=%ED%A0%80", "branch=%zz",
         "branch=%", "branch=" + "x" * 501,
         "event=push", "id=1", "Status=running", "=", "=1", "sort=id", "page[]=1", "%FF=1", "dry_run=true",
@@ -186,6 +187,44 @@ def test_the_queue_has_what_waits_or_runs_since_yesterday(service: Service, new_
     assert mine(f"?after={now - 23 * 3600}") == [10_000]
     assert mine(f"?after={now}") == []
     assert service.request("HEAD", QUEUE).status == 200
+
+
+@pytest.mark.parametrize("after", ["-1", "-0", "-007", "%2B0", "000", "0" * 5000, str(-(2**63))])
+def test_the_queue_reads_its_time_as_the_server_does(service: Service, new_id: int, after: str) -> None:
+    service.create(id=new_id, status="running", created=1)
+    assert new_id in ids(service.get(f"{QUEUE}?after={after}"))
+    assert service.get(f"{BUILDS}?after={after}").status == (200 if after == "0" else 400)
+
+
+@pytest.mark.parametrize(
+    "after", ["", "-", "+", "+1", "1+", "--1", "1.0", "1e3", "0x1", "1_0", "\u0663", str(2**63), "-" + "9" * 19]
+)
+def test_what_the_server_does_not_read_either_is_refused(service: Service, after: str) -> None:
+    assert service.get(f"{QUEUE}?after={quote(after, safe='+')}").status == 400
+
+
+def test_the_queue_is_paged_where_it_is_asked_to_be(service: Service, few: list[int]) -> None:
+    waiting = [build_id for build_id in few if service.find(build_id)["status"] in ("pending", "running")]
+    whole: list[Any] = service.get(f"{QUEUE}?after=0").json
+    at = [build["id"] for build in whole].index(waiting[0]) + 1
+    answer = service.get(f"{QUEUE}?after=-5&per_page=1&page={at}")
+    assert answer.json == [whole[at - 1]]
+    assert answer.headers["X-Total-Count"] == str(len(whole))
+    assert links(answer)["next"] == f"{QUEUE}?after=-5&per_page=1&page={at + 1}"
+    assert ids(service.get(links(answer)["next"])) == [whole[at]["id"]]
+    assert len(ids(service.get(f"{QUEUE}?page=1"))) == min(10, len(service.get(QUEUE).json))
+    # Where the client has not said since when, every page is of the same time.
+    assert re.fullmatch(rf"{QUEUE}\?page=1&after=\d+", links(service.get(f"{QUEUE}?page=1"))["first"])
+
+
+def test_the_queue_says_what_a_repository_is_called(beside: tuple[Service, Tables], new_id: int) -> None:
+    service, tables = beside
+    tables.insert("repos", id=new_id, full_name=f"octocat/{new_id}", counter=1)
+    service.create(id=new_id, repo_id=new_id, number=1, status="running", created=2**40)
+    tables.insert("builds", id=new_id + 1, repo_id=new_id + 10_000, number=1, status="pending", created=2**40)
+    found = {build["id"]: build for build in service.get(f"{QUEUE}?after={2**40 - 1}").json}
+    assert found[new_id] == service.find(new_id) | {"full_name": f"octocat/{new_id}"}
+    assert found[new_id + 1] == service.find(new_id + 1)
 
 
 def test_a_page_and_the_total_are_of_one_moment(service: Service, new_id: int) -> None:

@@ -1,0 +1,10 @@
+"""Address: where a client finds a path of this service, which may be under a path of its own."""
+
+from urllib.parse import quote
+
+import falcon
+
+
+def address(req: falcon.Request, path: str) -> str:
+    """Return a path of this service, such as `/api/v1/admin/build`, below WSGI's SCRIPT_NAME (PEP 3333)."""
+    return quote(req.root_path.rstrip("/")) + path
