@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 from argparse import ArgumentParser, Namespace
 from contextlib import closing
 
@@ -14,7 +15,7 @@ from build_admin.models.builds import Author, Builds
 from build_admin.models.errors import BuildNotFound, Refusal
 from build_admin.models.rules import Rules
 from build_admin.models.stores.store import Store, in_words, open_store, withheld
-from build_admin.schemas.sample import SAMPLE
+from build_admin.schemas.sample import BEFORE, SAMPLE
 from build_admin.server import server
 from build_admin.settings import Settings
 
@@ -61,20 +62,23 @@ def _sample(settings: Settings, store: Store, url: str) -> str:
         builds.find(int(SAMPLE["id"]))
     except BuildNotFound:
         try:
-            builds.overwrite(SAMPLE, Author("serve --sample", "serve--sample"), create=True)
+            builds.overwrite(BEFORE, Author("serve --sample", "serve--sample"), create=True)
         except Refusal as refusal:
             return f"\nThe sample build is not there: {refusal}"
-    file = settings.data / "data.json"
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file.write_bytes(canonical(SAMPLE))
+    file = settings.data.absolute() / "data.json"
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.write_bytes(canonical(SAMPLE))
+    except OSError as error:
+        return f"\nThe sample cannot be written to {file}: {error.strerror}."
     token = tokens.from_settings(settings).issue("sample", 3600)
     lines = [
         # In Windows PowerShell `curl` is something else.
         "curl.exe" if os.name == "nt" else "curl",
-        "-X PUT",
+        "--fail-with-body -X PUT",
         f'-H "Authorization: Bearer {token}"',
         '-H "Content-Type: application/json"',
-        f'-d "@{file}"',
+        f'-d "@{file}"' if os.name == "nt" else f"-d {shlex.quote(f'@{file}')}",
         f'"{url}/api/v1/admin/build"',
     ]
     # A shell goes on after a backslash, Windows' command line does not.

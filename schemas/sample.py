@@ -1,4 +1,4 @@
-"""The reference page's sample build."""
+"""The reference page's sample build, which it sends to overwrite what was there."""
 
 SAMPLE: dict[str, int | str] = {
     "id": 1,
@@ -27,3 +27,6 @@ SAMPLE: dict[str, int | str] = {
     "runtime": "docker",
     "distribution": "linux",
 }
+
+#: The build as `serve --sample` loads it, so that sending SAMPLE changes something.
+BEFORE = SAMPLE | {"message": "this is the first message"}

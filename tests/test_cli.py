@@ -15,7 +15,7 @@ import pytest
 
 from build_admin.commands.parser import SERVICE
 from build_admin.schemas.sample import SAMPLE
-from service import BUILD, KEY, ROOT, Service, environment, run, running
+from service import BUILD, BUILDS, KEY, ROOT, Service, environment, run, running
 
 
 def one_line(finished: "subprocess.CompletedProcess[str]") -> str:
@@ -71,19 +71,30 @@ def test_check_says_what_the_service_would_run_with_and_makes_nothing(data: Path
     assert (data / "signing.key").read_text(encoding="utf-8").strip() not in after.stdout + after.stderr
 
 
-def test_the_sample_comes_with_a_curl_that_works(data: Path) -> None:
+def test_the_sample_comes_with_a_curl_that_works_and_changes_something(tmp_path: Path) -> None:
+    data = tmp_path / "it's $HOME"
     command = [sys.executable, str(ROOT / "app.py"), "serve", "--sample"]
     with subprocess.Popen(
-        command, env=environment(DATA=data), stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        command, env=environment(DATA=data.name), cwd=tmp_path, stdout=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:
         assert process.stdout
         lines = [process.stdout.readline()]
         while "/api/v1/admin/build" not in lines[-1]:
             lines.append(process.stdout.readline())
         curl = "".join(lines[[line.startswith("curl") for line in lines].index(True) :])
-        answer = subprocess.run(["bash", "-c", curl.replace("curl", "curl -s", 1)], capture_output=True, check=True)
+        service = Service(lines[0].split()[-1])
+        before = service.find(1)
+        curl = curl.replace("curl", "curl -s", 1)
+        answer = subprocess.run(["bash", "-c", curl], cwd="/", capture_output=True, check=True)
+        (revision,) = service.get(f"{BUILDS}/1/revisions?per_page=1").json
+        service.put(service.find(1) | {"email": "octokitty@example.com"})
+        refused = subprocess.run(["bash", "-c", curl], cwd="/", capture_output=True, check=False)
         process.terminate()
-    assert json.loads(answer.stdout) == SAMPLE
+    sent = (data / "data.json").read_bytes()
+    assert answer.stdout == sent
+    assert json.loads(sent) == SAMPLE == before | {"message": "this is an updated message"}
+    assert revision["changes"] == {"message": {"from": before["message"], "to": SAMPLE["message"]}}
+    assert (refused.returncode, b"email" in refused.stdout) == (22, True)
 
 
 def test_the_sample_does_not_overwrite_a_build(data: Path) -> None:

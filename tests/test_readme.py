@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from build_admin.schemas.sample import SAMPLE
+from build_admin.schemas.sample import BEFORE
 from client import surroundings
 from service import KEY, ROOT, build, running
 
 HEADING = "## A stuck build, from finding to undoing\n"
 SEPARATOR = "--- the next block ---"
 
-STUCK = SAMPLE | {"status": "running"}
+STUCK = BEFORE | {"status": "running"}
 
 
 def example() -> list[str]:
