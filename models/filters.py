@@ -64,7 +64,9 @@ class Filters:
         if self.after is not None:
             query = query.where(Build.created > self.after)
         if self.before is not None:
-            query = query.where((Build.created < self.before) | Build.created.is_null())
+            earlier = Build.created < self.before
+            # A time that was never set is 0, and so before any other.
+            query = query.where(earlier | Build.created.is_null() if self.before else earlier)
         if self.stuck_before is not None:
             query = query.where(_stuck_before(self.stuck_before))
         return query
