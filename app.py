@@ -3,12 +3,16 @@
 In a checkout `python app.py …` is the command `build-admin …`.
 """
 
-import runpy
 import sys
 from typing import Any
 
 if sys.version_info < (3, 11):  # noqa: UP036 - this file is run before anything has asked for it
     sys.exit("build-admin: Python 3.11 or later is needed; this is " + sys.version.split()[0] + ".")
+if __name__ == "__main__":
+    # Before the imports, which take long enough for a Ctrl-C.
+    from build_admin.__main__ import main
+
+    sys.exit(main())
 
 import falcon
 
@@ -113,7 +117,3 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     app.add_route("/version", VersionResource(__version__))
     add_error_handlers(app, STATUSES)
     return app
-
-
-if __name__ == "__main__":
-    runpy.run_module("build_admin", run_name="__main__")

@@ -5,12 +5,14 @@ Only the module of the command that is given is imported.
 """
 
 import argparse
+import difflib
 import importlib
 import os
 import shutil
+import signal
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -71,6 +73,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             # A console that has not every character, as on Windows, is no reason to fail.
             stream.reconfigure(errors="backslashreplace")
+    status = _told(arguments)
+    try:
+        # What stays in the buffer would be written when Python ends, and fail with a traceback there.
+        print(end="", flush=True)
+    except OSError as error:
+        # Python must not try once more to write what could not be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return status or _unwritten(error)
+    return status
+
+
+def _told(arguments: Sequence[str]) -> int:
+    """Run the command, tell what has failed, and return its exit status."""
+    try:
+        return _run(arguments)
+    except SystemExit as error:
+        return int(error.code or 0)  # argparse has told it
+    except (CommandError, SettingsError, StoreError) as error:
+        print(f"build-admin: {error}", file=sys.stderr)
+        return getattr(error, "status", FAILED)
+    except OSError as error:
+        return _unwritten(error)
+    except KeyboardInterrupt:
+        print("build-admin: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _unwritten(error: OSError) -> int:
+    # Whoever read stdout and has left has enough.
+    if not reader_left(error):
+        told = ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
+        print(f"build-admin: {told}.", file=sys.stderr)
+    return FAILED
+
+
+def _run(arguments: Sequence[str]) -> int:
     overview = _overview()
     if not arguments:
         overview.print_help(sys.stderr)
@@ -82,26 +120,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     command.add_arguments(parser)
     parser.description = textwrap.fill(parser.description or "", shutil.get_terminal_size().columns - 2)
-    options = parser.parse_args(given.arguments)
-    try:
-        settings = Settings.from_environment()
-        logs.set_up(settings.log_format, settings.log_level)
-        command.run(settings, options)
-        print(end="", flush=True)
-    except (CommandError, SettingsError, StoreError) as error:
-        print(f"build-admin: {error}", file=sys.stderr)
-        return getattr(error, "status", FAILED)
-    except OSError as error:
-        # Python must not try once more to write what could not be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        # Whoever read stdout and has left has enough.
-        if not reader_left(error):
-            print(f"build-admin: {error}.", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print("build-admin: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    options, unknown = parser.parse_known_args(given.arguments)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{_meant(unknown[0], parser._option_string_actions)}")
+    settings = Settings.from_environment()
+    logs.set_up(settings.log_format, settings.log_level)
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        # From here on a Ctrl-C undoes what is half done.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    command.run(settings, options)
     return 0
+
+
+def _meant(typed: str, known: Iterable[str]) -> str:
+    """Return the question whether what is most like `typed` was meant; empty if nothing is."""
+    return "".join(f"; did you mean {name}?" for name in difflib.get_close_matches(typed, known, 1))
+
+
+def _command(typed: str) -> str:
+    known = [*SERVICE, *CLIENT]
+    if typed not in known:
+        hint = _meant(typed, known) or "; build-admin --help lists the commands"
+        raise argparse.ArgumentTypeError(f"there is no command {typed!r}{hint}")
+    return typed
 
 
 def _module(command: str) -> str:
@@ -119,7 +160,7 @@ def _overview() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"build-admin {__version__}")
-    parser.add_argument("command", metavar="COMMAND", choices=[*SERVICE, *CLIENT], help=argparse.SUPPRESS)
+    parser.add_argument("command", metavar="COMMAND", type=_command, help=argparse.SUPPRESS)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
 

@@ -173,7 +173,8 @@ def serve(
     except OSError as error:
         raise ServerError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from None
     for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
-        if hasattr(signal, name):
+        # What is ignored was to be so: a shell starts what goes on in the background with Ctrl-C ignored.
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
             signal.signal(getattr(signal, name), server.stop)
     # What exists now lives as long as the process, and a request leaves no reference cycles: there is little garbage to
     # collect, and to look for it seldom keeps requests from waiting for that.
@@ -210,4 +211,5 @@ def adjustments(settings: Settings) -> Adjustments:
             **proxy,
         )
     except ValueError as error:
-        raise ServerError(f"Cannot listen on {settings.host}:{settings.port}: {error}.") from None
+        reason = str(error).rstrip(".")
+        raise ServerError(f"Cannot listen on {settings.host}:{settings.port}: {reason}.") from None

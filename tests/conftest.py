@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,10 @@ import pytest
 from postgresql import postgresql
 from service import Service, running
 from vela import Tables
+
+# Where the tests go on in the background, Ctrl-C is ignored, also by what they start; some of it is sent one.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _databases = itertools.count(1)
 _ids = itertools.count(1000)

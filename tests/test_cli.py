@@ -183,3 +183,26 @@ def test_the_health_and_the_version_need_no_token(service: Service) -> None:
     version = service.get("/version", Authorization=None)
     assert (version.status, list(version.json)) == (200, ["version"])
     assert service.request("PUT", BUILD, b"{}", {"Authorization": None}).status == 401
+
+
+@pytest.mark.parametrize(
+    ("arguments", "question"),
+    [
+        (["serve", "--sampel"], "unrecognized arguments: --sampel; did you mean --sample?"),
+        (["sreve"], "there is no command 'sreve'; did you mean serve?"),
+        (["frobnicate"], "there is no command 'frobnicate'; build-admin --help lists the commands"),
+        (["export", "--revisons"], "did you mean --revisions?"),
+    ],
+)
+def test_what_is_mistyped_is_answered_with_what_was_meant(arguments: list[str], question: str) -> None:
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(f"{question}\n"), done.stderr
+
+
+def test_a_mistyped_parameter_of_the_url_is_named(data: Path) -> None:
+    done = run("check", DATA=data, DATABASE_URL="postgresql://me:secret@localhost/name?sslmod=require")
+    assert done.stderr == (
+        "build-admin: BUILD_ADMIN_DATABASE_URL has a parameter 'sslmod' that is not known; "
+        "write sslmode, if that was meant.\n"
+    )

@@ -20,7 +20,7 @@ import sys
 if sys.version_info < (3, 11):
     sys.exit("build-admin: Python 3.11 or later is needed; this is " + sys.version.split()[0] + ".")
 
-from build_admin.commands.parser import main
+from build_admin.__main__ import main
 
 sys.exit(main())
 """

@@ -1,10 +1,12 @@
 """PostgreSQL: a server, which several processes write to at once, and which may restart or go away at any moment."""
 
+import difflib
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import peewee
 
@@ -22,6 +24,18 @@ _FORM = (
     "is not a URL of the form postgresql://user:password@host:port/name; in a password, @ is written %40, "
     "/ is %2F, : is %3A and % is %25"
 )
+
+
+def _require_known(names: Iterable[str]) -> None:
+    """Raise ValueError for a name of a URL's parameter that libpq has not."""
+    import psycopg
+
+    known = [option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()] + ["ssl"]
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            meant = f"; write {close[0]}, if that was meant" if close else ""
+            raise ValueError(f"has a parameter {name!r} that is not known{meant}")
 
 
 class _Transaction(threading.local):
@@ -60,6 +74,8 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         """Use the database that `url` names, in libpq's form. Raises ValueError where it does not parse."""
         import psycopg
 
+        if _URL.fullmatch(url):
+            _require_known(name for name, _ in parse_qsl(urlsplit(url).query))
         try:
             given = psycopg.conninfo.conninfo_to_dict(url)
         except psycopg.ProgrammingError as error:
