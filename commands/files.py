@@ -37,7 +37,8 @@ def new_file(path: Path) -> Iterator[Path]:
     Raises CommandError where `path` is there already, and for what the system refuses.
     """
     try:
-        _refuse_existing(path)
+        if os.path.lexists(path):
+            raise FileExistsError
         handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".partial", dir=path.parent)
         os.close(handle)
         partial = Path(name)
@@ -45,19 +46,27 @@ def new_file(path: Path) -> Iterator[Path]:
             yield partial
             with partial.open("r+b") as file:
                 os.fsync(file.fileno())
-            _refuse_existing(path)
-            partial.replace(path)
-        except BaseException:
+            _name(partial, path)
+        finally:
             partial.unlink(missing_ok=True)
-            raise
         _sync_folder(path.parent)
+    except FileExistsError:
+        raise CommandError(f"{path} is there already; name another file, or remove it first.") from None
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def _refuse_existing(path: Path) -> None:
-    if path.exists():
-        raise CommandError(f"{path} is there already; name another file, or remove it first.")
+def _name(partial: Path, path: Path) -> None:
+    """Let the file be found as `path`. Raises FileExistsError where that is there, also since a moment ago."""
+    try:
+        # Unlike a rename, a link never replaces what is there.
+        os.link(partial, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # The file system has no links. An empty file takes the name, which no other process can do any more.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        partial.replace(path)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,12 +1,14 @@
 """The command import: stores the builds of a file, and their revisions, all of them or none."""
 
 import os
+import signal
 import sys
 import uuid
 from argparse import ArgumentParser, Namespace
 from contextlib import closing
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, cast
 
 from marshmallow import ValidationError
 
@@ -32,7 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.description = """\
 Store the builds of a file, all of them or none. The file is UTF-8 and has a JSON array of builds, or one build a line,
 or the lines that export --revisions writes. Every line is checked as PUT would; whatever is wrong is told, with the
-number of its line, and then nothing is stored."""
+number of its line, and then nothing is stored. A single build may also have many lines, as the service answers it."""
     parser.add_argument("file", metavar="FILE", type=Path, help="the file to read, - for stdin")
     parser.add_argument(
         "--overwrite",
@@ -57,14 +59,22 @@ def run(settings: Settings, options: Namespace) -> None:
 
 def _import(store: Store, file: Path, overwrite: bool) -> Imported:
     try:
-        with binary(sys.stdin) if file == STANDARD else file.open("rb") as stream, closing(Staging()) as staging:
+        with (
+            cast(BufferedReader, binary(sys.stdin)) if file == STANDARD else file.open("rb") as stream,
+            closing(Staging()) as staging,
+        ):
             return _Import(store, stream, staging).run(overwrite)
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror or error}.") from error
 
 
+def _too_late(*_: Any) -> None:
+    """Answer a Ctrl-C during the commit, or after it: it would leave unsaid what has come of the import."""
+    tell("It is too late to interrupt the import; it is being committed.")
+
+
 class _Import:
-    def __init__(self, store: Store, stream: BinaryIO, staging: Staging) -> None:
+    def __init__(self, store: Store, stream: BufferedReader, staging: Staging) -> None:
         self._store = store
         self._stream = stream
         self._staging = staging
@@ -86,6 +96,7 @@ class _Import:
                     faulty=self._faults > 0,
                     fault=self._fault,
                     progress=lambda done: progress(done, read),
+                    committing=lambda: signal.signal(signal.SIGINT, _too_late),
                 ).store(self._staging)
         except FaultsFound:
             faults = "1 fault" if self._faults == 1 else f"{self._faults} faults"
@@ -105,13 +116,15 @@ class _Import:
                         self._fault(position, fault)
                     progress(self._stream.tell() if size else count, size)
             except document.DocumentError as error:
-                self._fault(count, error.fault)
+                self._fault(count + 1, error.fault)
+        if not count and not self._faults:
+            tell("There are no builds in the file.")
         return count
 
     def _stage(self, position: int, text: bytes | None) -> list[str]:
         """Stage a record, and return its faults; without any it is staged."""
         if text is None:
-            return [f"has more than {MAX_RECORD} bytes."]
+            return [f"has more than {MAX_RECORD} bytes, which no build has; is it one build, or one a line?"]
         try:
             sent = document.load_object(text)
             # No build has a field of one of these names. Every revision has the first, and every repair the second.
@@ -128,6 +141,7 @@ class _Import:
         except document.DocumentError as error:
             return [error.fault]
         except ValidationError as error:
+            self._staging.add_refused(position, sent)
             return [f"{field}: {words}" for field, faults in error.normalized_messages().items() for words in faults]
         return [f"repeats the {what} of {self._records.noun} {where}." for what, where in repeated]
 

@@ -69,6 +69,7 @@ class Bulk:
         faulty: bool,
         fault: Fault,
         progress: Callable[[int], None],
+        committing: Callable[[], object],
     ) -> None:
         """Prepare an import.
 
@@ -80,6 +81,7 @@ class Bulk:
             faulty: whether there have been faults before, so that further ones are looked for and nothing is stored.
             fault: called for each fault.
             progress: called now and then with the number of builds done.
+            committing: called when everything is written, and only the commit is left to do.
 
         """
         self._database = database
@@ -88,6 +90,7 @@ class Bulk:
         self._faulty = faulty
         self._fault = fault
         self._progress = progress
+        self._committing = committing
         self._names = columns.names
         self._rules = Rules(database, columns)
         one = Build.id == Value("id", converter=False)
@@ -125,6 +128,7 @@ class Bulk:
         for histories in staging.histories():
             self._check_histories(histories)
         self._check_repairs(staging)
+        self._may_move = staging.may_move
         if not self._faulty:
             for repairs in staging.repairs():
                 self._repairs.insert([unspoken(repair) for _, _, repair in repairs])
@@ -138,6 +142,7 @@ class Bulk:
             self._progress(imported.builds)
         if self._faulty:
             raise FaultsFound
+        self._committing()
         return imported
 
     def _check_histories(self, histories: list[tuple[int, int]]) -> None:
@@ -203,9 +208,12 @@ class Bulk:
 
     def _number_taken(self, position: int, build: Mapping[str, Any], owners: Mapping[tuple[int, int], int]) -> bool:
         owner = owners.get(_numbers(build), build["id"])
-        if owner != build["id"]:
+        if owner == build["id"]:
+            return False
+        # After a fault nothing is written, and so an earlier line does not give the number up that it would.
+        if not (self._faulty and self._may_move(owner, position)):
             self._found(position, str(NumberTaken(build["repo_id"], build["number"], owner)))
-        return bool(owner != build["id"])
+        return True
 
     def _found(self, position: int, words: str) -> None:
         self._faulty = True

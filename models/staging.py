@@ -17,6 +17,7 @@ _TABLES = """
     CREATE INDEX revisions_repair ON revisions (repair) WHERE repair IS NOT NULL;
     CREATE TABLE repairs (position INTEGER PRIMARY KEY, repair INTEGER NOT NULL UNIQUE, changed INTEGER NOT NULL,
         fields TEXT NOT NULL);
+    CREATE TABLE refused (position INTEGER PRIMARY KEY, kind TEXT NOT NULL, id INTEGER NOT NULL);
     BEGIN;
 """
 
@@ -59,8 +60,8 @@ class Staging:
         try:
             self._connection.execute("INSERT INTO builds VALUES (?, ?, ?, ?, ?)", values)
         except sqlite3.IntegrityError:
-            by_id = "SELECT 'the id', position FROM builds WHERE id = ?"
-            by_number = "SELECT 'the repo_id and number', position FROM builds WHERE repo_id = ? AND number = ?"
+            by_id = "SELECT 'id', position FROM builds WHERE id = ?"
+            by_number = "SELECT 'repo_id and number', position FROM builds WHERE repo_id = ? AND number = ?"
             return self._connection.execute(f"{by_id} UNION ALL {by_number}", values[1:4]).fetchall()
         return []
 
@@ -70,7 +71,7 @@ class Staging:
         try:
             self._connection.execute("INSERT INTO revisions VALUES (?, ?, ?, ?, ?)", values)
         except sqlite3.IntegrityError:
-            query = "SELECT 'the build_id and revision', position FROM revisions WHERE build_id = ? AND revision = ?"
+            query = "SELECT 'build_id and revision', position FROM revisions WHERE build_id = ? AND revision = ?"
             return self._connection.execute(query, values[1:3]).fetchall()
         return []
 
@@ -83,6 +84,21 @@ class Staging:
             query = "SELECT 'number', position FROM repairs WHERE repair = ?"
             return self._connection.execute(query, values[1:2]).fetchall()
         return []
+
+    def add_refused(self, position: int, sent: Mapping[str, Any]) -> None:
+        """Keep which build, or a revision of which repair, or which repair a record with faults is, if it says so."""
+        kind = "revision" if "revision" in sent else "repair" if "repair" in sent else "build"
+        number = sent.get("id" if kind == "build" else "repair")
+        if type(number) is int and abs(number) < 2**63:
+            self._connection.execute("INSERT INTO refused VALUES (?, ?, ?)", (position, kind, number))
+
+    def may_move(self, build_id: int, position: int) -> bool:
+        """Return whether a line before `position` may give the build another number, were it not for its faults."""
+        query = (
+            "SELECT 1 FROM builds WHERE id = ?1 AND position < ?2 "
+            "UNION ALL SELECT 1 FROM refused WHERE kind = 'build' AND id = ?1 AND position < ?2"
+        )
+        return self._connection.execute(query, (build_id, position)).fetchone() is not None
 
     def builds(self) -> Iterator[list[StagedBuild]]:
         """Yield the builds, in batches, in order."""
@@ -99,9 +115,13 @@ class Staging:
             yield [json.loads(fields) for (fields,) in batch]
 
     def repairs(self) -> Iterator[list[tuple[int, int, dict[str, Any]]]]:
-        """Yield, in batches, where each repair was, how many revisions are of it, and its fields."""
+        """Yield, in batches, where each repair was, how many revisions are of it, and its fields.
+
+        Where a revision of it has faults, that is as many as the repair says.
+        """
         query = (
-            "SELECT position, (SELECT COUNT(*) FROM revisions WHERE revisions.repair = repairs.repair), fields "
+            "SELECT position, CASE WHEN repair IN (SELECT id FROM refused WHERE kind = 'revision') THEN changed "
+            "ELSE (SELECT COUNT(*) FROM revisions WHERE revisions.repair = repairs.repair) END, fields "
             "FROM repairs ORDER BY position"
         )
         for batch in self._batches(query):
@@ -111,7 +131,8 @@ class Staging:
         """Yield, in batches, where each revision was of a repair that is not there, and that repair's number."""
         yield from self._batches(
             "SELECT position, repair FROM revisions "
-            "WHERE repair IS NOT NULL AND repair NOT IN (SELECT repair FROM repairs) ORDER BY position"
+            "WHERE repair IS NOT NULL AND repair NOT IN (SELECT repair FROM repairs) "
+            "AND repair NOT IN (SELECT id FROM refused WHERE kind = 'repair') ORDER BY position"
         )
 
     def histories(self) -> Iterator[list[tuple[int, int]]]:

@@ -9,6 +9,9 @@ from marshmallow import ValidationError, fields, missing
 #: The largest integer of the contract, and of a BIGINT.
 MAX_INTEGER = 2**63 - 1
 
+#: The greatest number of a revision or a repair that is imported: after it there must be room for more.
+MAX_NUMBER = 10**9
+
 _TYPES = {
     bool: "a boolean",
     int: "an integer",
@@ -70,10 +73,10 @@ class Strict(fields.Field[Any]):
 class Integer(Strict, fields.Integer):
     """An integer; `"1"`, `1.0` and `true` are none."""
 
-    def __init__(self, least: int = 0, **kwargs: Any) -> None:
+    def __init__(self, least: int = 0, most: int = MAX_INTEGER, **kwargs: Any) -> None:
         super().__init__(strict=True, **kwargs)
         self.least = least
-        self.limit = MAX_INTEGER
+        self.limit = most
 
     def fault(self, value: Any) -> str | None:
         """Return what is wrong with `value`, in words; None if nothing is."""

@@ -1,9 +1,12 @@
-"""Records: the JSON objects of a file, an array of them or one a line, read one by one in bounded memory."""
+"""Records: the JSON objects of a file, read one by one in bounded memory.
+
+They are an array, or one a line, or each on many lines, as the service answers a build.
+"""
 
 import codecs
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from io import BufferedReader
 
 from build_admin.schemas.document import DocumentError
 
@@ -11,6 +14,8 @@ from build_admin.schemas.document import DocumentError
 MAX_RECORD = 1024 * 1024
 
 _CHUNK = 64 * 1024
+
+_SPACE = b" \t\r\n"
 
 #: What an array's items are parted by. A quotation mark that matches alone begins a string that has not come whole.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|"|[\[\]{},]', re.DOTALL)
@@ -27,26 +32,55 @@ class Records:
 
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
-        """Look at how `stream`, a buffered one, begins."""
+    def __init__(self, stream: BufferedReader) -> None:
+        """Look at how `stream` begins."""
         self._stream = stream
         self._blank_lines = 0
         head = stream.read(1)
         if head == codecs.BOM_UTF8[:1]:
             head += stream.read(2)
             head = stream.read(1) if head == codecs.BOM_UTF8 else head
-        while head in (b" ", b"\t", b"\r", b"\n"):
-            self._blank_lines += head == b"\n"
+        while head and head in _SPACE:
+            buffered = stream.peek()
+            blank = head + stream.read(len(buffered) - len(buffered.lstrip(_SPACE)))
+            self._blank_lines += blank.count(b"\n")
             head = stream.read(1)
         self._head = head
         self.noun = "item" if head == b"[" else "line"
 
     def __iter__(self) -> Iterator[tuple[int, bytes | None]]:
-        return self._items() if self.noun == "item" else self._lines()
+        if self._head in (b"\xff", b"\xfe"):
+            raise DocumentError("is not UTF-8 but UTF-16, as PowerShell writes what it redirects; save it as UTF-8.")
+        if self.noun == "item":
+            yield from self._items()
+            return
+        line = self._head + self._stream.readline(MAX_RECORD)
+        yield from self._objects(line) if line.strip() == b"{" else self._lines(line)
 
-    def _lines(self) -> Iterator[tuple[int, bytes | None]]:
-        number, line = self._blank_lines, self._head
-        while line := line + self._stream.readline(MAX_RECORD + 1 - len(line)):
+    def _objects(self, line: bytes) -> Iterator[tuple[int, bytes | None]]:
+        """Yield objects of several lines, of which `line` is the first. An object ends where its brackets do."""
+        number = first = self._blank_lines
+        depth, text = 0, bytearray()
+        while line:
+            number += 1
+            first = first if text else number
+            text += line
+            depth += sum((mark[0] in b"[{") - (mark[0] in b"]}") for mark in _TOKEN.finditer(line))
+            if len(text) > MAX_RECORD:
+                yield first, None
+                raise DocumentError("cannot be read, after a build that is so long.")
+            if depth <= 0:
+                if text.strip():
+                    yield first, bytes(text)
+                depth, text = 0, bytearray()
+            line = self._stream.readline(MAX_RECORD)
+        if text:
+            yield first, bytes(text)
+
+    def _lines(self, line: bytes) -> Iterator[tuple[int, bytes | None]]:
+        """Yield the lines that are not blank, of which `line` is the first."""
+        number = self._blank_lines
+        while line:
             number += 1
             if len(line) > MAX_RECORD:
                 yield number, None
@@ -54,7 +88,7 @@ class Records:
                     line = self._stream.readline(_CHUNK)
             elif not line.isspace():
                 yield number, line
-            line = b""
+            line = self._stream.readline(MAX_RECORD + 1)
 
     def _items(self) -> Iterator[tuple[int, bytes | None]]:
         number, depth, scanned = 0, 1, 0
@@ -83,8 +117,8 @@ class Records:
             buffer, scanned = buffer[begin:], scanned - begin
             if len(buffer) > MAX_RECORD + _CHUNK:
                 yield number + 1, None
-                raise DocumentError("cannot be read after an item that is so long.")
-        raise DocumentError("is an array that does not end.")
+                raise DocumentError("cannot be read, after an item that is so long.")
+        raise DocumentError("is not there or not whole, and the array does not end; is the file cut off?")
 
     def _check_end(self, mark: bytes, rest: bytes) -> None:
         while not rest.strip():
@@ -93,4 +127,4 @@ class Records:
                 if mark != b"]":
                     break
                 return
-        raise DocumentError("is an array that does not end as one.")
+        raise DocumentError("is not an item of the array any more; a file has one array, and nothing after it.")

@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, missing, post_load
 
 from build_admin.schemas.build import STATUSES, BuildSchema
-from build_admin.schemas.fields import Integer, Object, OneOf, Strict, String, kind
+from build_admin.schemas.fields import MAX_NUMBER, Integer, Object, OneOf, Strict, String, kind
 
 #: Ids that one repair can name, at the most; it can change no more builds.
 MAX_IDS = 10_000
@@ -148,7 +148,7 @@ class PastRepairSchema(Schema):
 
     error_messages = {"unknown": "is not a field of a repair; take it out or correct its name."}
 
-    repair = Integer(1, **_WHOLE)
+    repair = Integer(1, MAX_NUMBER, **_WHOLE)
     at = Integer(**_WHOLE)
     by = String(32 * 1024, **_WHOLE)
     request_id = String(64, **_WHOLE)

@@ -4,10 +4,47 @@ from typing import Any
 
 from marshmallow import Schema
 
-from build_admin.schemas.fields import Integer, Object, String
+from build_admin.schemas.build import BuildSchema
+from build_admin.schemas.fields import MAX_INTEGER, MAX_NUMBER, Boolean, Integer, Object, String, StringMap, kind
 
 #: Every field of a revision.
 _WHOLE: dict[str, Any] = {"required": True, "error_messages": {"required": "is missing; a revision is imported whole."}}
+
+
+_ZEROS: dict[type, Any] = {Integer: 0, Boolean: False, StringMap: {}}
+
+#: A value of the type that each of a build's fields has, by name.
+_TYPICAL = {name: _ZEROS.get(type(field), "") for name, field in BuildSchema().fields.items() if name != "repo"}
+_OPTIONAL = {name for name, field in BuildSchema().fields.items() if field.allow_none}
+
+
+class Changes(Object):
+    """What a revision has changed: by field, an object of what was there and what is there."""
+
+    def fault(self, value: Any) -> str | None:
+        """Return what is wrong with `value`, in words; None if nothing is."""
+        if fault := super().fault(value):
+            return fault
+        wrong = (name for name, change in value.items() if type(change) is not dict or set(change) != {"from", "to"})
+        return next((f"must have an object of 'from' and 'to' for {name!r}." for name in wrong), None)
+
+
+class Before(Object):
+    """The build that a revision has replaced: whole, and each field of its type, though perhaps of no valid value."""
+
+    def fault(self, value: Any) -> str | None:
+        """Return what is wrong with `value`, in words; None if nothing is."""
+        if fault := super().fault(value):
+            return fault
+        for name, typical in _TYPICAL.items():
+            found = value.get(name)
+            if found is None and name in _OPTIONAL:
+                continue
+            if name not in value:
+                return f"has no {name!r}; a revision has the whole build."
+            if type(found) is not type(typical) or (type(found) is int and abs(found) > MAX_INTEGER):
+                return f"has {kind(found)} that cannot be its {name!r}."
+        return None
 
 
 class RevisionSchema(Schema):
@@ -16,10 +53,10 @@ class RevisionSchema(Schema):
     error_messages = {"unknown": "is not a field of a revision; take it out or correct its name."}
 
     build_id = Integer(1, **_WHOLE)
-    revision = Integer(1, **_WHOLE)
+    revision = Integer(1, MAX_NUMBER, **_WHOLE)
     at = Integer(**_WHOLE)
     by = String(32 * 1024, **_WHOLE)  # a token, whose subject it is, fits in a request's headers
     request_id = String(64, **_WHOLE)
-    changes = Object(**_WHOLE)
-    before = Object(**_WHOLE, allow_none=True)
-    repair = Integer(1)
+    changes = Changes(**_WHOLE)
+    before = Before(**_WHOLE, allow_none=True)
+    repair = Integer(1, MAX_NUMBER)

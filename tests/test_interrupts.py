@@ -6,15 +6,18 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from benchmarks.databases import fill
+from postgresql import await_a_waiting_one
 from service import BUILDS, PROGRAM, Service, build, environment, run, running
 
 #: Enough for every command to take several tenths of a second.
@@ -232,3 +235,53 @@ def test_a_backup_of_much_is_one_moment_while_the_service_writes(full: dict[str,
         assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert 5 < int(title) <= len(writer.titles)
     assert revisions == 1 + int(title)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a process of Windows cannot send itself a Ctrl-C")
+@pytest.mark.parametrize("program", [PROGRAM, (sys.executable, "-m", "build_admin")])
+def test_ctrl_c_in_the_first_moments_is_told_in_a_line(tmp_path: Path, program: tuple[str, ...]) -> None:
+    # What every command imports first sends it a Ctrl-C.
+    (tmp_path / "argparse.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n", encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run([*program, "check"], env=environment(PYTHONPATH=path), capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.decode()) == (130, b"", INTERRUPTED + "\n")
+
+
+def test_ctrl_c_while_an_import_is_committed_tells_the_truth(
+    lines: Path, data: Path, tmp_path: Path, new_database: Any
+) -> None:
+    url = new_database()
+    settings: dict[str, Any] = {"DATA": data, "DATABASE_URL": url}
+    with running(**settings):
+        pass
+    file = tmp_path / "one"
+    file.write_text(json.dumps(build(id=1)), encoding="utf-8")
+    with psycopg.connect(url, autocommit=True) as holder:
+        holder.execute(
+            """
+            CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$;
+            CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON builds DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION wait()
+            """
+        )
+        holder.execute("SELECT pg_advisory_lock(1)")
+        with started("import", file, **settings) as process:
+            await_a_waiting_one(url)
+            process.send_signal(signal.SIGINT)
+            assert process.stderr
+            assert process.stderr.readline().startswith(b"It is too late to interrupt the import")
+            holder.execute("SELECT pg_advisory_unlock(1)")
+            assert process.communicate(timeout=30)[0].startswith(b"imported 1 builds (1 created")
+            assert process.returncode == 0
+    assert json.loads(run("export", **settings).stdout) == build(id=1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals that a process inherits as ignored")
+def test_a_service_in_the_background_ignores_ctrl_c(data: Path) -> None:
+    with running(DATA=data, program=["sh", "-c", 'trap "" INT; exec "$@"', "sh", *PROGRAM]) as service:
+        service.process.send_signal(signal.SIGINT)
+        service.process.send_signal(signal.SIGINT)
+        assert service.get("/health").status == 200
+        service.process.terminate()
+        assert service.process.wait(30) == 0

@@ -69,7 +69,7 @@ def test_an_import_reads_no_table_whole_once_it_has_grown(data: Path, new_databa
     store = open_store(data, new_database())
     assert isinstance(store.database, PostgresqlDatabase)
     importing = Bulk(
-        store.database, store.columns, ME, overwrite=False, faulty=False, fault=print, progress=lambda _: None
+        store.database, store.columns, ME, overwrite=False, faulty=False, fault=print, progress=print, committing=print
     )
 
     def look_up() -> None:

@@ -1,7 +1,9 @@
 """import, export and backup, as commands run beside a service."""
 
 import contextlib
+import io
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -13,6 +15,10 @@ from typing import Any
 import pytest
 from test_overwrite import NEWER
 
+from build_admin.commands.errors import CommandError
+from build_admin.commands.files import new_file
+from build_admin.models.build import canonical
+from build_admin.schemas.records import Records
 from service import BUILDS, PROGRAM, REPAIRS, ROOT, build, environment, run, running
 
 
@@ -287,3 +293,171 @@ def test_a_repair_without_its_revisions_is_not_imported(empty: dict[str, Any], t
         "line 6: repair: is 9, and there is no such repair in the file.",
     }
     assert exported(empty) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize(
+    "command",
+    ["--help", "--version", "check", "set --help", "token me", "serve", "export", "import", "list", "backup"],
+)
+def test_a_full_disk_behind_stdout_is_told_in_a_line(data: Path, tmp_path: Path, command: str) -> None:
+    file = write(tmp_path / "file", build(id=1))
+    assert run("import", file, DATA=data).returncode == 0
+    arguments = {"import": [file, "--overwrite"], "backup": [str(tmp_path / "copy")]}.get(command, [])
+    with running(DATA=data) as service, Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*PROGRAM, *command.split(), *arguments],
+            env=environment(DATA=data, **({"URL": service.url, "TOKEN": service.token} if command == "list" else {})),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert "No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_replaces_none_that_came_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    if not links:  # as on a stick
+
+        def no_link(*_: Any) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr(os, "link", no_link)
+    for number in range(30):
+        path = tmp_path / str(number)
+        together = threading.Barrier(4)
+        written: list[str] = []
+
+        def write_it(name: str, path: Path = path, together: Any = together, written: Any = written) -> None:
+            with contextlib.suppress(CommandError), new_file(path) as partial:
+                partial.write_text(name, encoding="utf-8")
+                together.wait()
+                # From here on every one of them believes that the file is not there.
+            if path.read_text(encoding="utf-8") == name:
+                written.append(name)
+
+        threads = [threading.Thread(target=write_it, args=(name,)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        seen = set()
+        while any(thread.is_alive() for thread in threads):
+            with contextlib.suppress(FileNotFoundError):
+                seen.add(path.read_text(encoding="utf-8"))
+        assert len(seen - {""}) <= 1
+        assert len(written) == 1
+    assert len(list(tmp_path.iterdir())) == 30
+
+
+REVISION = {
+    "build_id": 1, "revision": 1, "at": 1, "by": "me", "request_id": "r",
+    "changes": {"title": {"from": "a", "to": "b"}}, "before": build(id=1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"revision": 2**63 - 1}, "revision: must be from 1 to 1000000000."),
+        ({"changes": {"title": "b"}}, "changes: must have an object of 'from' and 'to' for 'title'."),
+        ({"changes": {"title": {"to": "b"}}}, "changes: must have an object of 'from' and 'to' for 'title'."),
+        ({"before": {"id": 1}}, "before: has no 'repo_id'; a revision has the whole build."),
+        ({"before": build(id=1, title=1)}, "before: has an integer that cannot be its 'title'."),
+        ({"before": build(id=1, parent=2**64)}, "before: has an integer that cannot be its 'parent'."),
+        ({"before": build(id=1, fork="x")}, "before: has a string that cannot be its 'fork'."),
+    ],
+)
+def test_a_revision_that_no_service_could_use_is_refused(
+    data: Path, tmp_path: Path, fields: dict[str, Any], fault: str
+) -> None:
+    done = run("import", write(tmp_path / "file", build(id=1), REVISION | fields), DATA=data)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, f"line 2: {fault}")
+    assert run("import", write(tmp_path / "file", build(id=1), REVISION), DATA=data).returncode == 0
+
+
+def test_no_fault_is_told_that_would_not_be_one_without_another(empty: dict[str, Any], tmp_path: Path) -> None:
+    builds = [build(id=number) for number in range(1, 1201)]
+    assert run("import", write(tmp_path / "first", *builds), **empty).returncode == 0
+    # The first is faulty, so nothing is written. The second gives its number up and the last one, in another batch,
+    # takes it; so would the third if it had no fault of its own, and the number of the fourth is really taken.
+    changed = [
+        build(id=1, message="x" * 2001),
+        build(id=2, number=9002),
+        build(id=3, number=9003, status="stuck"),
+        *builds[3:1190],
+        build(id=9999, number=2),
+        build(id=9998, number=3),
+        build(id=9997, number=1200),
+    ]
+    done = run("import", "--overwrite", write(tmp_path / "second", *changed), **empty)
+    *faults, end = done.stderr.splitlines()
+    assert [fault.partition(":")[0] for fault in faults] == ["line 1", "line 3", "line 1193"], done.stderr
+    assert "Build 1200 already has" in faults[-1]
+    assert end == "build-admin: 3 faults; nothing was imported."
+
+
+def laid_out(one: dict[str, Any]) -> str:
+    return canonical(one).decode("utf-8")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("start", ["", "\ufeff", "\n \n"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_build_as_the_service_answers_it_is_taken(
+    data: Path, tmp_path: Path, start: str, end: str, count: int
+) -> None:
+    builds = [build(id=number, title='}"{[\\', deploy_payload={"a": "}"}) for number in range(1, count + 1)]
+    text = start + "".join(map(laid_out, builds))
+    (tmp_path / "file").write_bytes(text.replace("\n", end).encode("utf-8"))
+    assert run("import", str(tmp_path / "file"), DATA=data).returncode == 0
+    assert exported({"DATA": data}) == builds
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f"[{json.dumps(build(id=1))},\n", "item 2: is not there or not whole, and the array does not end; is "),
+        (f"[{json.dumps(build(id=1))}]{{}}", "item 2: is not an item of the array any more; a file has one array, "),
+        (laid_out(build(id=1))[:-2], "line 1: is not JSON: "),
+        ("\n" + laid_out(build(id=1)) + laid_out(build(id=2, status="stuck")), "line 29: status: must be one of "),
+        ('{"id": ' + "1" * 2**20, "line 1: has more than 1048576 bytes, which no build has; is it one build, or one "),
+        ("{\n" + "\n" * 2**20, "line 1: has more than 1048576 bytes"),
+        (json.dumps(build(id=1)) + "\n" + json.dumps(build(id=1, number=2)), "line 2: repeats the id of line 1."),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told_in_words(data: Path, tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "file").write_text(text, encoding="utf-8")
+    done = run("import", str(tmp_path / "file"), DATA=data)
+    assert (done.returncode, done.stderr.startswith(told)) == (1, True), done.stderr
+
+
+def test_what_powershell_redirects_is_told_in_one_line(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text(laid_out(build(id=1)), encoding="utf-16")
+    done = run("import", str(tmp_path / "file"), DATA=data)
+    assert (done.returncode, "UTF-16" in done.stderr, len(done.stderr.splitlines())) == (1, True, 2), done.stderr
+
+
+@pytest.mark.parametrize("text", ["", " \n", "[]"])
+def test_that_a_file_is_empty_is_told(data: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "file").write_text(text, encoding="utf-8")
+    done = run("import", str(tmp_path / "file"), DATA=data)
+    assert (done.returncode, done.stderr) == (0, "There are no builds in the file.\n")
+
+
+def test_white_space_is_read_in_large_parts(tmp_path: Path) -> None:
+    class Counted(io.BufferedReader):
+        reads = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            Counted.reads += 1
+            return super().read(size)
+
+    file = tmp_path / "file"
+    file.write_bytes(b" \n" * 500_000 + b'{"id": 1}')
+    with Counted(io.FileIO(file)) as stream:
+        assert list(Records(stream)) == [(500_001, b'{"id": 1}')]
+    assert Counted.reads < 1000
