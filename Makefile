@@ -13,7 +13,7 @@ BENCH_OPTIONS = --rounds $(ROUNDS) --seconds $(SECONDS)
 # How many builds are imported and exported.
 BUILDS ?= 1000000
 
-.PHONY: help run test stop-test torture torture-repairs bulk fuzz openapi dist lint bench bench-growth clean
+.PHONY: help run test test-windows stop-test torture torture-repairs bulk fuzz openapi dist lint bench bench-growth clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,9 @@ run: $(VENV)/installed ## set up and serve on SQLite, with the sample build and 
 
 test: $(VENV)/installed-dev ## set up and run the whole suite
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+test-windows: $(VENV)/installed-dev ## run it with Windows' Python under Wine; OPTIONS are pytest's
+	PYTHONPATH=.:tests $(BIN)/python tests/windows.py --numprocesses 3 --dist loadfile $(OPTIONS)
 
 stop-test: $(VENV)/installed-dev ## stop a service under load, fifty times
 	BUILD_ADMIN_TEST_STOPS=50 $(BIN)/python -m pytest tests/test_server.py -k stop_under_load

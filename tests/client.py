@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from service import PROGRAM, Service, environment
+from service import PROGRAM, START, Service, environment
 
 #: Not by default: what would decide where a command goes, how it looks, and which editor it opens.
 _UNSET = ("VELA_TOKEN", "NO_COLOR", "COLUMNS", "LINES", "VISUAL", "EDITOR", "SUDO_USER", "SSL_CERT_FILE")
@@ -34,11 +34,11 @@ def command(
     return subprocess.run(
         [*program, *map(str, arguments)],
         env=surroundings(service, **given),
-        stdin=subprocess.DEVNULL,
+        input="",  # not the null device, which is a terminal to Windows
         capture_output=True,
         text=True,
         encoding=encoding,
-        timeout=60,
+        timeout=2 * START,
         check=False,
     )
 

@@ -155,6 +155,9 @@ def environment(**settings: Any) -> dict[str, str]:
     return clean | path | {f"BUILD_ADMIN_{name}": str(value) for name, value in (defaults | settings).items()}
 
 
+#: Seconds within which a process has started; under Wine it takes several.
+START = 60
+
 #: How the command is started from a checkout.
 PROGRAM = (sys.executable, str(ROOT / "app.py"))
 
@@ -188,7 +191,7 @@ def running(*arguments: str, stderr: Any = None, program: Sequence[str] = PROGRA
 def _address(process: "subprocess.Popen[str]", *, sample: bool) -> str:
     """Return the URL that a starting service prints, once it has loaded its `sample` if it is to.
 
-    Raises AssertionError if it ends, or says nothing for 30 s.
+    Raises AssertionError if it ends, or says nothing for START seconds.
     """
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
@@ -199,12 +202,12 @@ def _address(process: "subprocess.Popen[str]", *, sample: bool) -> str:
         lines.put("")
 
     threading.Thread(target=read, daemon=True).start()
-    line = lines.get(timeout=30)
+    line = lines.get(timeout=START)
     assert "http://" in line, f"the service did not start: {line!r}"
     url = "http://" + line.rpartition("http://")[2].strip()
     # The curl for the sample is printed when the sample is there.
     while sample and f"{url}{BUILD}" not in line:
-        line = lines.get(timeout=30)
+        line = lines.get(timeout=START)
         assert line, "the service has ended"
     return url
 
@@ -217,6 +220,6 @@ def run(*arguments: str, **settings: Any) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=2 * START,
         check=False,
     )

@@ -1,7 +1,6 @@
 """A client's commands that change builds: they show what they will do, ask, and do that and nothing else."""
 
 import json
-import os
 import re
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from client import Counterpart, Terminal, answer, command, editor, surroundings
+from platforms import WINDOWS, needs_terminal
 from service import PROGRAM, Service, build, token
 
 KEPT = re.compile(r"What you have written is in (\S+)\.\n")
@@ -26,6 +26,8 @@ def revisions(service: Service, build_id: int) -> int:
     return len(service.get(f"/api/v1/admin/builds/{build_id}/revisions").json)
 
 
+@needs_terminal
+@needs_terminal
 def test_set_shows_the_difference_asks_and_does_it(service: Service, stuck: int) -> None:
     typed = ["status=error", "error=the worker died", "finished=now", "deploy_number=5", "fork=true"]
     terminal = Terminal("set", stuck, *typed, 'deploy_payload={"a": "b=c"}', service=service)
@@ -53,6 +55,8 @@ def test_set_shows_the_difference_asks_and_does_it(service: Service, stuck: int)
 
 
 @pytest.mark.parametrize("typed", ["n\n", "\n", "ja\n", "\x04"])
+@needs_terminal
+@needs_terminal
 def test_any_other_answer_than_yes_changes_nothing(service: Service, stuck: int, typed: str) -> None:
     terminal = Terminal("set", stuck, "status=error", service=service)
     terminal.expect("[y/N] ")
@@ -62,6 +66,8 @@ def test_any_other_answer_than_yes_changes_nothing(service: Service, stuck: int,
     assert service.find(stuck)["status"] == "running"
 
 
+@needs_terminal
+@needs_terminal
 def test_ctrl_c_at_the_question_changes_nothing(service: Service, stuck: int) -> None:
     terminal = Terminal("set", stuck, "status=error", service=service)
     terminal.expect("[y/N] ")
@@ -86,6 +92,8 @@ def test_without_a_terminal_only_yes_changes_anything(service: Service, stuck: i
 
 
 @pytest.mark.parametrize("given", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+@needs_terminal
+@needs_terminal
 def test_colours_are_for_terminals_that_want_them(service: Service, stuck: int, given: dict[str, str]) -> None:
     terminal = Terminal("set", stuck, "status=error", "--dry-run", service=service, columns=100, **given)
     assert terminal.end() == 0
@@ -110,6 +118,8 @@ def test_a_newer_field_is_cleared(service: Service, stuck: int) -> None:
     assert not {"deploy_number", "route", "fork", "deploy_payload"} & service.find(stuck).keys()
 
 
+@needs_terminal
+@needs_terminal
 def test_whoever_was_faster_is_not_overwritten(service: Service, stuck: int) -> None:
     terminal = Terminal("set", stuck, "status=error", service=service, NO_COLOR=1)
     terminal.expect("[y/N] ")
@@ -124,6 +134,8 @@ def test_whoever_was_faster_is_not_overwritten(service: Service, stuck: int) -> 
 
 
 @pytest.mark.parametrize("columns", [50, 80, 200])
+@needs_terminal
+@needs_terminal
 def test_a_table_fits_the_terminal(service: Service, new_id: int, columns: int) -> None:
     wide = "日本語" * 40
     service.create(id=new_id, title=wide, branch="b" * 60, host=f"e\u0301{new_id}")
@@ -166,6 +178,7 @@ def test_undo_puts_back_what_was_there(service: Service, stuck: int) -> None:
     assert command("undo", stuck, 99, "--yes", service=service).returncode == 4
 
 
+@needs_terminal
 def test_undo_does_not_put_back_over_what_somebody_else_did(service: Service, stuck: int) -> None:
     service.put(service.find(stuck) | {"status": "error"})
     terminal = Terminal("undo", stuck, service=service, NO_COLOR=1)
@@ -180,6 +193,8 @@ def test_undo_does_not_put_back_over_what_somebody_else_did(service: Service, st
 # The editor.
 
 
+@needs_terminal
+@needs_terminal
 def test_edit_opens_the_build_and_overwrites_it(service: Service, stuck: int, tmp_path: Path) -> None:
     with editor(tmp_path, "text = text.replace('\"running\"', '\"error\"')") as script:
         terminal = Terminal("edit", stuck, service=service, EDITOR=script, TMPDIR=tmp_path)
@@ -231,8 +246,7 @@ def kept(shown: str) -> str:
     found = KEPT.search(shown)
     assert found, shown
     file = Path(found[1])
-    if os.name != "nt":
-        assert file.stat().st_mode & 0o077 == 0
+    assert WINDOWS or file.stat().st_mode & 0o077 == 0
     return file.read_text(encoding="utf-8")
 
 
@@ -245,6 +259,8 @@ def test_giving_up_keeps_the_text(service: Service, stuck: int, tmp_path: Path) 
     assert not (tmp_path / "opened-3").exists()
 
 
+@needs_terminal
+@needs_terminal
 def test_a_conflict_keeps_the_text_and_shows_theirs(service: Service, stuck: int, tmp_path: Path) -> None:
     with editor(tmp_path, "text = text.replace('\"running\"', '\"error\"')") as script:
         terminal = Terminal("edit", stuck, service=service, EDITOR=script, TMPDIR=tmp_path, NO_COLOR=1)

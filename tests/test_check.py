@@ -12,7 +12,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from service import PROGRAM, ROOT, environment, run, running
+from platforms import needs_file_modes, needs_symbolic_links
+from service import PROGRAM, ROOT, START, environment, run, running
 
 
 def fails(command: str, **settings: Any) -> str:
@@ -25,7 +26,7 @@ def fails(command: str, **settings: Any) -> str:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=2 * START,
         check=False,
     )
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), (done.stdout, done.stderr)
@@ -45,10 +46,8 @@ def mode(path: Path, bits: int) -> Any:
 
 COMMANDS = ["serve", "check", "export", "backup copy", "import nothing"]
 
-no_modes = pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes; access lists are another matter")
 
-
-@no_modes
+@needs_file_modes
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_folder_that_may_not_be_entered_or_made_is_told(tmp_path: Path, command: str) -> None:
     closed = tmp_path / "closed"
@@ -59,7 +58,7 @@ def test_a_folder_that_may_not_be_entered_or_made_is_told(tmp_path: Path, comman
     assert list(closed.iterdir()) == []
 
 
-@no_modes
+@needs_file_modes
 @pytest.mark.parametrize("command", ["serve", "check"])
 def test_what_may_be_read_only_is_told(data: Path, command: str) -> None:
     with running(DATA=data, SIGNING_KEY=""):
@@ -77,6 +76,7 @@ def test_what_may_be_read_only_is_told(data: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["serve", "check"])
+@needs_symbolic_links
 def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path, command: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("nowhere")

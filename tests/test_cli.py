@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import socket
 import stat
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 
 from build_admin.commands.parser import SERVICE
 from build_admin.schemas.sample import SAMPLE
+from platforms import needs_bash, needs_file_modes
 from service import BUILD, BUILDS, KEY, ROOT, Service, environment, run, running
 
 
@@ -71,6 +71,7 @@ def test_check_says_what_the_service_would_run_with_and_makes_nothing(data: Path
     assert (data / "signing.key").read_text(encoding="utf-8").strip() not in after.stdout + after.stderr
 
 
+@needs_bash
 def test_the_sample_comes_with_a_curl_that_works_and_changes_something(tmp_path: Path) -> None:
     data = tmp_path / "it's $HOME"
     command = [sys.executable, str(ROOT / "app.py"), "serve", "--sample"]
@@ -107,7 +108,7 @@ def test_the_sample_does_not_overwrite_a_build(data: Path) -> None:
         assert changed.status == 412
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes; the folder's access list is what counts there")
+@needs_file_modes
 def test_what_is_made_is_for_the_owner_alone(data: Path) -> None:
     with running(DATA=data, SIGNING_KEY="") as service:
         service.token = run("token", "me", DATA=data, SIGNING_KEY="").stdout.strip()

@@ -16,6 +16,7 @@ import pytest
 from build_admin.commands.parser import CLIENT
 from build_admin.schemas.sample import SAMPLE
 from client import Counterpart, answer, command
+from platforms import needs_bash, needs_openssl
 from service import PROGRAM, Service, build, run, running, token
 from vela import Tables
 
@@ -347,6 +348,7 @@ def test_what_does_not_speak_http_is_told() -> None:
     assert done.stderr == f"build-admin: {url} does not answer: what it sends is not HTTP.\n"
 
 
+@needs_openssl
 def test_a_certificate_that_nobody_trusts_is_told(certificate: tuple[Path, Path]) -> None:
     given = {"BUILD_ADMIN_TOKEN": "x"}
     with Counterpart(answer([], X_Total_Count="0"), certificate=certificate) as other:
@@ -356,6 +358,7 @@ def test_a_certificate_that_nobody_trusts_is_told(certificate: tuple[Path, Path]
 
 
 @pytest.mark.parametrize(("redirected", "told"), [("| true", ""), (">/dev/full", "No space left on device")])
+@needs_bash
 def test_a_stdout_that_takes_nothing_is_no_traceback(service: Service, redirected: str, told: str) -> None:
     shell = ["bash", "-o", "pipefail", "-c", f'"$@" {redirected}', "bash", *PROGRAM]
     done = command("list", "-o", "json", service=service, program=shell)

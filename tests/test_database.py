@@ -21,6 +21,7 @@ from build_admin.models.stores.database import CommitLost, Database, LeaveGroup
 from build_admin.models.stores.sqlite import CHECKPOINT, CHECKPOINT_OF_LARGE, LARGE, SqliteDatabase
 from build_admin.models.stores.store import FILE, Store, open_store
 from build_admin.settings import Settings
+from platforms import needs_open_files_to_move
 from postgresql import await_a_waiting_one
 from service import BUILD, KEY, build, token
 
@@ -310,6 +311,7 @@ def test_a_large_store_is_checkpointed_in_smaller_steps(data: Path, extra: int, 
     reopened.close()
 
 
+@needs_open_files_to_move
 def test_a_database_file_that_is_removed_is_not_written_to(builds: Builds, data: Path) -> None:
     builds.overwrite(build(id=1), ME, create=True)
     kept = data / "kept"

@@ -1,7 +1,6 @@
 """Faults of the database: answered with 503 in time, nothing half written, and served again without a restart."""
 
 import contextlib
-import os
 import socket
 import sqlite3
 import threading
@@ -17,6 +16,7 @@ import pytest
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.store import FILE
 from build_admin.models.stores.tables import absent
+from platforms import needs_limits
 from postgresql import await_a_waiting_one, postgresql
 from service import BUILDS, REPAIRS, Answer, Service, build, run, running
 from torture_repairs import fill
@@ -92,9 +92,9 @@ def test_a_connection_that_is_ended_in_a_transaction_is_503_and_writes_nothing(
 class Cutter(threading.Thread):
     """Stands between the service and PostgreSQL, and cuts the connection at the next COMMIT when it is told to."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
-        self.target = target
+        self.target = psycopg.conninfo.conninfo_to_dict(url)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         #: What becomes of the next COMMIT: None, or whether it reaches the server, whose answer is lost then.
@@ -111,10 +111,18 @@ class Cutter(threading.Thread):
                 if self.stays_away:
                     client.close()
                     continue
-                server = socket.socket(socket.AF_UNIX)
-                server.connect(self.target)
+                server = self.connect()
                 threading.Thread(target=self.forward, args=(client, server), daemon=True).start()
                 threading.Thread(target=self.back, args=(server, client), daemon=True).start()
+
+    def connect(self) -> socket.socket:
+        """Connect to the server, on its Unix socket where its host is a folder."""
+        host, port = str(self.target["host"]), int(self.target.get("port") or 5432)
+        if not host.startswith("/"):
+            return socket.create_connection((host, port))
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(f"{host}/.s.PGSQL.{port}")
+        return server
 
     def forward(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -140,10 +148,11 @@ class Cutter(threading.Thread):
 @pytest.fixture(scope="module")
 def cut(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Cutter]]:
     """A service whose connections to PostgreSQL go through a Cutter."""
-    parameters = psycopg.conninfo.conninfo_to_dict(url)
-    cutter = Cutter(f"{parameters['host']}/.s.PGSQL.{parameters.get('port', 5432)}")
+    cutter = Cutter(url)
     cutter.start()
-    through = f"postgresql://postgres@127.0.0.1:{cutter.port}/{parameters['dbname']}?sslmode=disable&gssencmode=disable"
+    through = (
+        f"postgresql://postgres@127.0.0.1:{cutter.port}/{cutter.target['dbname']}?sslmode=disable&gssencmode=disable"
+    )
     with running(DATA=tmp_path_factory.mktemp("cut"), DATABASE_URL=through, THREADS=1) as service:
         yield service, cutter
     cutter.listener.close()
@@ -186,12 +195,11 @@ def test_an_outcome_that_none_can_tell_is_not_claimed(cut: tuple[Service, Cutter
 def test_a_server_that_says_nothing_any_more_is_not_waited_for_without_end(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parameters = psycopg.conninfo.conninfo_to_dict(url)
-    cutter = Cutter(f"{parameters['host']}/.s.PGSQL.{parameters.get('port', 5432)}")
+    cutter = Cutter(url)
     cutter.start()
     monkeypatch.setattr(PostgresqlDatabase, "_patience", lambda database: 1)
     database = PostgresqlDatabase(
-        f"postgresql://postgres@127.0.0.1:{cutter.port}/{parameters['dbname']}?sslmode=disable&gssencmode=disable"
+        f"postgresql://postgres@127.0.0.1:{cutter.port}/{cutter.target['dbname']}?sslmode=disable&gssencmode=disable"
     )
     assert absent(database) == []
     cutter.frozen, cutter.stays_away = True, True
@@ -362,9 +370,8 @@ def test_a_password_may_have_any_character(postgres_url: str, new_database: Any,
         connection.execute("DROP ROLE IF EXISTS build_admin_test")
         connection.execute("CREATE ROLE build_admin_test SUPERUSER LOGIN PASSWORD 'a/b@c:d%?#ü'")
     parameters = psycopg.conninfo.conninfo_to_dict(url)
-    spelled = (
-        f"postgresql://build_admin_test:a%2Fb%40c%3Ad%25%3F%23%C3%BC@/{parameters['dbname']}?host={parameters['host']}"
-    )
+    place = f"host={parameters['host']}&port={parameters.get('port', 5432)}"
+    spelled = f"postgresql://build_admin_test:a%2Fb%40c%3Ad%25%3F%23%C3%BC@/{parameters['dbname']}?{place}"
     with running(DATA=data, DATABASE_URL=spelled) as service:
         service.create(id=1)
 
@@ -379,7 +386,7 @@ def limit(service: Service, name: str, most: int | None) -> None:
     resource.prlimit(service.process.pid, which, (hard if most is None else most, hard))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of a process's files")
+@needs_limits
 def test_a_full_disk_is_503_loses_nothing_and_is_served_again(data: Path) -> None:
     with running(DATA=data) as service:
         service.create(id=1)
@@ -396,7 +403,7 @@ def test_a_full_disk_is_503_loses_nothing_and_is_served_again(data: Path) -> Non
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of a process's files")
+@needs_limits
 def test_a_disk_that_fills_in_the_middle_of_a_repair_leaves_nothing_of_it(data: Path) -> None:
     fill(data, "", 2000)
     with running(DATA=data) as service:
@@ -445,7 +452,7 @@ def test_a_repair_of_a_row_that_somebody_else_holds_is_503_in_time(postgres: Ser
     assert postgres.post(REPAIRS, document, If_Match=tag).status == 201
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the number of a process's files")
+@needs_limits
 def test_too_many_open_files_are_survived(data: Path) -> None:
     with running(DATA=data, THREADS=8) as service:
         service.create(id=1)

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from benchmarks.databases import fill
+from platforms import needs_signals, needs_terminal
 from postgresql import await_a_waiting_one
 from service import BUILDS, PROGRAM, Service, build, environment, run, running
 
@@ -77,6 +78,7 @@ def partial(folder: Path) -> bool:
     return any(path.stat().st_size for path in folder.glob("*.partial"))
 
 
+@needs_signals
 @pytest.mark.parametrize("revisions", [[], ["--revisions"]])
 def test_ctrl_c_removes_half_an_export(full: dict[str, Any], tmp_path: Path, revisions: list[str]) -> None:
     with started("export", *revisions, tmp_path / "file", **full) as process:
@@ -85,6 +87,7 @@ def test_ctrl_c_removes_half_an_export(full: dict[str, Any], tmp_path: Path, rev
     assert list(tmp_path.iterdir()) == []
 
 
+@needs_signals
 def test_ctrl_c_ends_an_export_that_nobody_reads_on(full: dict[str, Any]) -> None:
     with started("export", **full) as process:
         assert process.stdout
@@ -110,6 +113,7 @@ def test_an_export_to_a_full_disk_says_so(full: dict[str, Any]) -> None:
     assert done.stderr.decode() == "build-admin: The export cannot be written: No space left on device.\n"
 
 
+@needs_signals
 def test_ctrl_c_removes_half_a_backup(full: dict[str, Any], tmp_path: Path) -> None:
     if "DATABASE_URL" in full:
         pytest.skip("a PostgreSQL database is not backed up here")
@@ -119,7 +123,7 @@ def test_ctrl_c_removes_half_a_backup(full: dict[str, Any], tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals to see the progress on")
+@needs_terminal
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_ctrl_c_while_an_import_stores_stores_nothing(kind: str, lines: Path, data: Path, new_database: Any) -> None:
     settings: dict[str, Any] = {"DATA": data} | ({"DATABASE_URL": new_database()} if kind == "postgresql" else {})
@@ -139,7 +143,7 @@ def test_ctrl_c_while_an_import_stores_stores_nothing(kind: str, lines: Path, da
     assert run("import", str(lines), **settings).stdout.startswith("imported 8000 builds (8000 created")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals to see the progress on")
+@needs_terminal
 def test_faults_take_the_place_of_the_bar(lines: Path, data: Path, tmp_path: Path) -> None:
     bad = build(id=9000, status="stuck")
     file = tmp_path / "faulty"

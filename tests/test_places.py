@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from build_admin.models.stores.store import FILE
+from platforms import needs_open_files_to_move, needs_symbolic_links
 from service import BUILDS, Service, build, refused, run, running
 
 
@@ -18,6 +19,7 @@ def stored(folder: Path) -> list[str]:
         return [title for (title,) in database.execute("SELECT title FROM builds ORDER BY id")]
 
 
+@needs_symbolic_links
 def test_a_folder_whose_link_is_pointed_elsewhere_is_followed(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("one", "two")]
     for folder in folders:
@@ -35,6 +37,7 @@ def test_a_folder_whose_link_is_pointed_elsewhere_is_followed(tmp_path: Path) ->
     assert [stored(folder) for folder in folders] == [["one"], ["overwritten"]]
 
 
+@needs_open_files_to_move
 def test_a_file_that_vanishes_for_a_moment_stops_no_thread(data: Path) -> None:
     def ask(service: Service, done: threading.Event, statuses: set[int]) -> None:
         number = 0

@@ -12,6 +12,7 @@ import pytest
 
 from build_admin.schemas.sample import BEFORE
 from client import surroundings
+from platforms import needs_bash
 from service import KEY, ROOT, build, running
 
 HEADING = "## A stuck build, from finding to undoing\n"
@@ -26,6 +27,7 @@ def example() -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
 
 
+@needs_bash
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"])
 def test_the_worked_example_works(request: pytest.FixtureRequest, tmp_path: Path, store: str) -> None:
     settings: dict[str, Any] = {"DATA": tmp_path}

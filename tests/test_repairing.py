@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from client import Terminal, command
+from platforms import needs_terminal
 from service import Service, running
 
 SET = ["status=error", "error=the worker died", "finished=now", "--reason", "OPS-17"]
@@ -40,6 +41,7 @@ def repaired(service: Service, *arguments: str) -> int:
     return int(done.stdout.splitlines()[-1].split()[1].removesuffix(":"))
 
 
+@needs_terminal
 def test_a_repair_is_shown_asked_for_and_done(service: Service, host: str, new_id: int) -> None:
     terminal = Terminal("repair", "--host", host, *SET, service=service, columns=200)
     terminal.expect("[y/N] ")
@@ -54,6 +56,7 @@ def test_a_repair_is_shown_asked_for_and_done(service: Service, host: str, new_i
     assert statuses(service, host) == IS
 
 
+@needs_terminal
 def test_a_repair_without_consent_changes_nothing(service: Service, host: str) -> None:
     terminal = Terminal("repair", "--host", host, *SET, service=service)
     terminal.expect("[y/N] ")
@@ -65,6 +68,7 @@ def test_a_repair_without_consent_changes_nothing(service: Service, host: str) -
     assert statuses(service, host) == WAS
 
 
+@needs_terminal
 def test_what_was_shown_is_what_is_done_or_nothing(service: Service, host: str, new_id: int) -> None:
     terminal = Terminal("repair", "--host", host, *SET, service=service)
     terminal.expect("[y/N] ")
@@ -107,6 +111,7 @@ def test_many_builds_are_counted_and_the_first_shown(service: Service, new_id: i
     assert len(every) == 1 + 1 + 25
 
 
+@needs_terminal
 def test_a_repair_is_told_and_undone(service: Service, host: str, new_id: int) -> None:
     repair = repaired(service, "--host", host)
     service.put(service.find(new_id + 10_000) | {"title": "the worker came back"})

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from build_admin.models.stores.store import FILE
+from platforms import needs_bash, needs_open_files_to_move
 from service import BUILDS, ROOT, Service, build, environment, running, token
 
 
@@ -122,6 +123,7 @@ def test_a_database_password_is_never_shown(data: Path, url: str) -> None:
     assert "very" not in finished.stdout + finished.stderr
 
 
+@needs_bash
 def test_a_service_whose_log_is_gone_goes_on(data: Path) -> None:
     process = subprocess.Popen(
         ["bash", "-c", f'exec "{sys.executable}" "{ROOT / "app.py"}" token me 2> >(exit 0)'],
@@ -149,6 +151,7 @@ def test_readiness_follows_the_tables(data: Path) -> None:
         service.create(id=1)
 
 
+@needs_open_files_to_move
 def test_a_database_file_that_is_gone_is_not_ready_until_it_is_back(data: Path) -> None:
     with running(DATA=data) as service:
         service.create(id=1)

@@ -17,9 +17,8 @@ from typing import Any
 import pytest
 
 from build_admin.models.stores.store import FILE
+from platforms import needs_signals
 from service import BUILD, Service, build, run, running
-
-NOT_ON_WINDOWS = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send; its stop is Ctrl-Break")
 
 #: How often a service is stopped under load.
 STOPS = int(os.environ.get("BUILD_ADMIN_TEST_STOPS", "3"))
@@ -212,6 +211,7 @@ class Client(threading.Thread):
         return connection
 
 
+@needs_signals
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("stop", range(STOPS))
 def test_a_stop_under_load_answers_what_it_accepted(
@@ -247,7 +247,7 @@ def refuses(service: Service) -> None:
         pytest.fail("the service still takes connections")
 
 
-@NOT_ON_WINDOWS
+@needs_signals
 def test_a_stop_waits_for_a_request_at_work_and_takes_no_new_one(data: Path) -> None:
     with running(DATA=data) as service, contextlib.closing(sqlite3.connect(data / FILE, isolation_level=None)) as lock:
         service.create(id=1)
@@ -267,7 +267,7 @@ def test_a_stop_waits_for_a_request_at_work_and_takes_no_new_one(data: Path) -> 
         assert service.process.wait(10) == 0
 
 
-@NOT_ON_WINDOWS
+@needs_signals
 def test_a_stop_answers_who_waits_for_a_thread_and_who_is_still_sending(data: Path) -> None:
     with contextlib.ExitStack() as stack:
         service = stack.enter_context(running(DATA=data, THREADS=1))
@@ -294,7 +294,7 @@ def test_a_stop_answers_who_waits_for_a_thread_and_who_is_still_sending(data: Pa
         assert service.process.wait(10) == 0
 
 
-@NOT_ON_WINDOWS
+@needs_signals
 def test_a_stop_leaves_the_whole_store_in_its_file(data: Path) -> None:
     with running(DATA=data) as service:
         service.create(id=1)
@@ -316,7 +316,7 @@ def test_a_stop_leaves_the_whole_store_in_its_file(data: Path) -> None:
         assert database.execute("SELECT title FROM builds").fetchall() == [("late",)]
 
 
-@NOT_ON_WINDOWS
+@needs_signals
 def test_a_second_signal_leaves_at_once(data: Path) -> None:
     with running(DATA=data, GRACE=60) as service, connected(service) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\n")  # begun, and never to be ended
@@ -329,7 +329,7 @@ def test_a_second_signal_leaves_at_once(data: Path) -> None:
         assert service.process.wait(5) == 128 + signal.SIGTERM
 
 
-@NOT_ON_WINDOWS
+@needs_signals
 def test_the_grace_period_bounds_a_stop(data: Path) -> None:
     with running(DATA=data, GRACE=1) as service, connected(service) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\n")  # begun, and never to be ended

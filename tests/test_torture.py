@@ -1,16 +1,14 @@
 """A short torture; `make torture` is the long one."""
 
-import os
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from platforms import needs_signals
 from postgresql import postgresql
 from torture import kill_postgresql, kill_the_service
 from torture_repairs import kill_in_repairs, kill_postgresql_in_repairs
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL; nothing there ends a process so")
+pytestmark = needs_signals
 
 
 def test_kills_of_the_service_on_sqlite_lose_nothing(data: Path) -> None:

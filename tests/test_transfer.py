@@ -19,6 +19,7 @@ from build_admin.commands.errors import CommandError
 from build_admin.commands.files import new_file
 from build_admin.models.build import canonical
 from build_admin.schemas.records import Records
+from platforms import WINDOWS, needs_bash, needs_signals
 from service import BUILDS, PROGRAM, REPAIRS, ROOT, build, environment, run, running
 
 
@@ -156,7 +157,7 @@ def test_a_backup_is_whole_while_the_service_writes(data: Path, tmp_path: Path) 
     title, revisions = copy.execute("SELECT title, (SELECT COUNT(*) FROM build_revisions) FROM builds").fetchone()
     copy.close()
     assert revisions == 1 + (int(title) if title.isdigit() else 0)
-    assert file.stat().st_mode & 0o077 == 0
+    assert WINDOWS or file.stat().st_mode & 0o077 == 0
     assert run("backup", str(file), DATA=data).returncode == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.sqlite3", "data"]
 
@@ -169,6 +170,7 @@ def test_what_cannot_be_done_is_one_line(data: Path, tmp_path: Path) -> None:
     assert (done.returncode, "pg_dump" in done.stderr) == (1, True)
 
 
+@needs_signals
 def test_ctrl_c_leaves_nothing_half_done(data: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "app.py"), "import", "-"],
@@ -224,6 +226,7 @@ def test_what_put_would_refuse_is_exported_and_not_imported(data: Path, tmp_path
     assert (done.returncode, done.stderr.splitlines()[0]) == (1, f"line 1: number: must be from 1 to {2**63 - 1}.")
 
 
+@needs_bash
 @pytest.mark.parametrize(("command", "closed"), [("import -", "<&-"), ("export", ">&-")])
 def test_a_closed_stream_is_told_in_a_line(data: Path, tmp_path: Path, command: str, closed: str) -> None:
     assert run("import", write(tmp_path / "file", build(id=1)), DATA=data).returncode == 0
@@ -237,6 +240,7 @@ def test_a_closed_stream_is_told_in_a_line(data: Path, tmp_path: Path, command: 
     assert (done.returncode, done.stderr) == (1, "build-admin: stdin or stdout is closed; name a file.\n")
 
 
+@needs_bash
 def test_a_command_works_where_stderr_is_closed(data: Path, tmp_path: Path) -> None:
     file = write(tmp_path / "file", build(id=1))
     command = ["bash", "-c", 'exec "$0" "$1" import "$2" 2>&-', *PROGRAM, file]

