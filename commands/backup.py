@@ -21,6 +21,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 Copy the SQLite store to a new file, which is consistent though the service goes on writing. To go back to it, stop the
 service and put it in the place of builds.sqlite3, removing builds.sqlite3-wal and builds.sqlite3-shm. A PostgreSQL
 database is backed up with pg_dump."""
+    parser.epilog = "build-admin backup copy.sqlite3"
     parser.add_argument("file", metavar="FILE", type=Path, help="the file to write; it must not be there")
 
 

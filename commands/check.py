@@ -14,6 +14,7 @@ from build_admin.settings import Settings
 def add_arguments(parser: ArgumentParser) -> None:
     """Say what the command takes."""
     parser.description = "Say what the service would run with, and change nothing; the status is 1 if it could not run."
+    parser.epilog = "build-admin check"
 
 
 def run(settings: Settings, options: Namespace) -> None:

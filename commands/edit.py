@@ -26,7 +26,7 @@ _ENCODING = {"encoding": "utf-8", "errors": "surrogateescape"}
 def add_arguments(parser: ArgumentParser) -> None:
     """Say what the command takes."""
     parser.description = "Change a build in $VISUAL or $EDITOR: show the difference, ask, and overwrite what was read."
-    parser.epilog = "example:\n  EDITOR='code --wait' build-admin edit octocat/hello-world/12"
+    parser.epilog = "EDITOR='code --wait' build-admin edit octocat/hello-world/12"
     add_build(parser)
     add_changing(parser)
 

@@ -21,6 +21,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.description = """\
 Print the builds as they are at one moment, ordered by id, one JSON object a line, in UTF-8. The service may go on
 writing."""
+    parser.epilog = "build-admin export --revisions all.ndjson"
     parser.add_argument("--revisions", action="store_true", help="print the repairs and revisions too")
     parser.add_argument(
         "file",

@@ -14,7 +14,7 @@ from build_admin.settings import Settings
 def add_arguments(parser: ArgumentParser) -> None:
     """Say what the command takes."""
     parser.description = "Show who changed what of a build, the newest first."
-    parser.epilog = "example:\n  build-admin history octocat/hello-world/12"
+    parser.epilog = "build-admin history octocat/hello-world/12"
     add_build(parser)
     parser.add_argument(
         "revision", metavar="REVISION", type=number, nargs="?",

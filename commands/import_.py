@@ -35,6 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 Store the builds of a file, all of them or none. The file is UTF-8 and has a JSON array of builds, or one build a line,
 or the lines that export --revisions writes. Every line is checked as PUT would; whatever is wrong is told, with the
 number of its line, and then nothing is stored. A single build may also have many lines, as the service answers it."""
+    parser.epilog = "build-admin import --overwrite builds.ndjson"
     parser.add_argument("file", metavar="FILE", type=Path, help="the file to read, - for stdin")
     parser.add_argument(
         "--overwrite",

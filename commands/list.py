@@ -16,7 +16,7 @@ from build_admin.settings import Settings
 def add_arguments(parser: ArgumentParser) -> None:
     """Say what the command takes."""
     parser.description = "List builds, the newest first."
-    parser.epilog = "example:\n  build-admin list --status running,pending --repo octocat/hello-world --since 2d"
+    parser.epilog = "build-admin list --status running,pending --repo octocat/hello-world --since 2d"
     parser.add_argument("--status", metavar="S", help="with this status; several are separated by commas")
     parser.add_argument("--repo", metavar="R", help="of this repository, such as octocat/hello-world")
     parser.add_argument("--branch", metavar="B", help="of this branch")

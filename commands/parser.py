@@ -1,6 +1,7 @@
 """The command line of `build-admin`: which commands there are, and how whatever fails is told.
 
-Each command is a module of this package with two functions, `add_arguments(parser)` and `run(settings, options)`.
+Each command is a module of this package with two functions, `add_arguments(parser)`, which gives an example as the
+parser's epilog, and `run(settings, options)`.
 Only the module of the command that is given is imported.
 """
 
@@ -120,6 +121,7 @@ def _run(arguments: Sequence[str]) -> int:
     )
     command.add_arguments(parser)
     parser.description = textwrap.fill(parser.description or "", shutil.get_terminal_size().columns - 2)
+    parser.epilog = f"example:\n  {parser.epilog}"
     options, unknown = parser.parse_known_args(given.arguments)
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{_meant(unknown[0], parser._option_string_actions)}")

@@ -21,9 +21,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "Change the builds that `stuck` lists with the same options, or those named with --id, all or none: show what "
         "changes, ask, and do exactly that. Builds that a worker still runs are left out."
     )
-    parser.epilog = """\
-example:
-  build-admin repair --host worker-3 status=error error='worker-3 died' finished=now --reason OPS-17"""
+    parser.epilog = "build-admin repair --host worker-3 status=error error='worker-3 died' finished=now --reason OPS-17"
     add_filters(parser)
     parser.add_argument("--id", metavar="ID,...", type=_ids, help="these builds, stuck or not; with --older, if stuck")
     parser.add_argument("--reason", required=True, help="why; it is kept with the repair")

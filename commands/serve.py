@@ -25,6 +25,7 @@ log = logging.getLogger("build_admin.start")
 def add_arguments(parser: ArgumentParser) -> None:
     """Say what the command takes."""
     parser.description = "Answer requests until Ctrl-C or SIGTERM."
+    parser.epilog = "build-admin serve --sample"
     parser.add_argument(
         "--sample",
         action="store_true",

@@ -14,9 +14,7 @@ from build_admin.settings import Settings
 def add_arguments(parser: ArgumentParser) -> None:
     """Say what the command takes."""
     parser.description = "Change fields of a build: show the difference, ask, and overwrite what was read, or nothing."
-    parser.epilog = (
-        "example:\n  build-admin set octocat/hello-world/12 status=error error='the worker died' finished=now"
-    )
+    parser.epilog = "build-admin set octocat/hello-world/12 status=error error='the worker died' finished=now"
     add_build(parser)
     add_values(parser)
     add_changing(parser)

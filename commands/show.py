@@ -12,7 +12,7 @@ from build_admin.settings import Settings
 def add_arguments(parser: ArgumentParser) -> None:
     """Say what the command takes."""
     parser.description = "Show a build."
-    parser.epilog = "example:\n  build-admin show octocat/hello-world/12"
+    parser.epilog = "build-admin show octocat/hello-world/12"
     builds.add_build(parser)
     add_output(parser, limit=False)
 

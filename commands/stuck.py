@@ -16,7 +16,7 @@ from build_admin.settings import Settings
 def add_arguments(parser: ArgumentParser) -> None:
     """Say what the command takes."""
     parser.description = "List the builds that are pending or running for too long, and what speaks for or against it."
-    parser.epilog = "example:\n  build-admin stuck --older 2d --host worker-3"
+    parser.epilog = "build-admin stuck --older 2d --host worker-3"
     add_filters(parser)
     add_output(parser)
 

@@ -10,6 +10,7 @@ from build_admin.settings import Settings
 def add_arguments(parser: ArgumentParser) -> None:
     """Say what the command takes."""
     parser.description = "Print a token that opens this service, and any Vela server with the same signing key."
+    parser.epilog = "build-admin token octokitty --ttl 8h"
     parser.add_argument("subject", metavar="SUBJECT", type=_subject, help="the name that revisions and logs will show")
     parser.add_argument(
         "--ttl", type=seconds, default="1h", help="how long it is valid: 90s, 15m, 8h, 30d (default: %(default)s)"

@@ -13,7 +13,7 @@ from build_admin.settings import Settings
 def add_arguments(parser: ArgumentParser) -> None:
     """Say what the command takes."""
     parser.description = "Put back, exactly, what there was of a build before a revision; what came later goes too."
-    parser.epilog = "example:\n  build-admin undo octocat/hello-world/12"
+    parser.epilog = "build-admin undo octocat/hello-world/12"
     add_build(parser)
     parser.add_argument("revision", metavar="REVISION", type=number, nargs="?", help="default: the newest")
     add_changing(parser)

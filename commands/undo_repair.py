@@ -11,7 +11,7 @@ from build_admin.settings import Settings
 def add_arguments(parser: ArgumentParser) -> None:
     """Say what the command takes."""
     parser.description = "Put back every build of a repair that is still as the repair has left it, and no other."
-    parser.epilog = "example:\n  build-admin undo-repair 7 --reason 'worker-3 was only slow'"
+    parser.epilog = "build-admin undo-repair 7 --reason 'worker-3 was only slow'"
     parser.add_argument("repair", metavar="REPAIR", type=number, help="its number, from `repairs`")
     parser.add_argument("--reason", required=True, help="why; it is kept with the undo, which is a repair too")
     add_changing(parser)

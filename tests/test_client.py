@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from build_admin.commands.parser import CLIENT
+from build_admin.commands.parser import CLIENT, SERVICE
 from build_admin.schemas.sample import SAMPLE
 from client import Counterpart, answer, command
 from platforms import needs_bash, needs_openssl
@@ -24,12 +24,12 @@ from vela import Tables
 NOWHERE = "http://127.0.0.1:9"
 
 
-@pytest.mark.parametrize("name", CLIENT)
+@pytest.mark.parametrize("name", [*SERVICE, *CLIENT])
 def test_every_command_has_help_with_an_example(name: str) -> None:
     done = command(name, "--help")
     assert done.returncode == 0, done.stderr
     assert "example:\n  " in done.stdout
-    assert f"build-admin {name} " in done.stdout.partition("example:\n")[2]
+    assert f"build-admin {name}" in done.stdout.partition("example:\n")[2]
 
 
 def test_a_build_is_shown(service: Service, new_id: int) -> None:
