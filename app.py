@@ -36,6 +36,7 @@ from build_admin.resources.build import BuildResource
 from build_admin.resources.builds import BuildsResource
 from build_admin.resources.openapi import OpenapiResource
 from build_admin.resources.operations import HealthResource, MetricsResource, ReadyResource, VersionResource
+from build_admin.resources.page import PageResource
 from build_admin.resources.repairs import RepairsResource
 from build_admin.resources.repos import ReposResource
 from build_admin.resources.revisions import RevisionsResource
@@ -110,6 +111,10 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     app.add_route("/api/v1/admin/repairs/{repair}/builds", repairs, suffix="builds")
     app.add_route("/api/v1/admin/repairs/{repair}/undo", repairs, suffix="undo")
     app.add_route("/api/v1/admin/repos", ReposResource(store.database))
+    page = PageResource()
+    app.add_route("/", page)
+    app.add_route("/page/{name}", page, suffix="file")
+    app.add_route("/page/{name}/{file}", page, suffix="file")
     app.add_route("/health", HealthResource())
     app.add_route("/ready", ReadyResource(store.database))
     app.add_route("/metrics", MetricsResource(counted.registry if counted else None))

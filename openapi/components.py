@@ -23,7 +23,9 @@ _HEADERS: dict[str, JSON] = {
                      "required": True, "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}},
     "ETag": {"description": "The entity tag of the build or plan, for If-Match and If-None-Match.",
              "required": True, "schema": {"type": "string", "pattern": '^"[0-9a-f]{32}"$'}},
-    "Location": {"description": "Where the new build, or repair, is.",
+    "FileTag": {"description": "The file's entity tag, for If-None-Match.",
+                "required": True, "schema": {"type": "string", "pattern": '^"[0-9a-f]{32}"$'}},
+    "Location": {"description": "Where it is, as a relative reference.",
                  "required": True, "schema": {"type": "string", "format": "uri-reference"}},
     "Link": {"description": "The first, previous, next and last page, as relative references (RFC 8288).",
              "required": True, "schema": TEXT},
@@ -46,6 +48,8 @@ _HEADERS: dict[str, JSON] = {
 
 _PARAMETERS: dict[str, tuple[str, JSON]] = {
     "build_id": ("path", {"required": True, "schema": _ID, "description": "The build's id.", "example": 1}),
+    "name": ("path", {"required": True, "schema": TEXT, "description": "A file, or a folder.", "example": "main.js"}),
+    "file": ("path", {"required": True, "schema": TEXT, "description": "A file.", "example": "table.js"}),
     "revision": ("path", {"required": True, "schema": _ID, "description": "The revision's number.", "example": 1}),
     "repair": ("path", {"required": True, "schema": _ID, "description": "The repair's number.", "example": 1}),
     "If-Match": ("header", {"schema": {"type": "string", "pattern": _TAGS_PATTERN},

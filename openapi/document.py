@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def document(app: falcon.App[Any, Any]) -> JSON:
         described = {method.lower(): operations[method, route.path] for method in sorted(methods - {"HEAD"})}
         if "HEAD" in methods:
             described["head"] = _head(described["get"])
-        parameters: list[Any] = [name for name in ("build_id", "revision", "repair") if "{" + name + "}" in route.path]
+        parameters: list[Any] = re.findall(r"{(\w+)}", route.path)
         parameters.append("X-Request-ID")
         spec.path(route.path, parameters=parameters, operations=described)
     return spec.to_dict()
@@ -153,6 +154,9 @@ def _operations() -> dict[tuple[str, str], JSON]:
             "listRepos", "List what a Vela server's repositories are called", RepoParameters,
             answers={200: response("At most 1000 of them; the total counts all.", _array("Repo"), "X-Total-Count")},
         ),
+        ("GET", "/"): _file("page", "The page for administrators, in HTML", 308),
+        ("GET", "/page/{name}"): _file("pageFile", "A file of the page", 404),
+        ("GET", "/page/{name}/{file}"): _file("pageModule", "A file of the page, in one of its folders", 404),
         ("GET", "/health"): _open("health", "Whether the process answers", {"const": "ok"}),
         ("GET", "/ready"): _open(
             "ready", "Whether the database answers and has its tables",
@@ -197,6 +201,18 @@ def _open(name: str, summary: str, schema: JSON | None, *refusals: int) -> JSON:
         given["content"] = {"text/plain": {"schema": TEXT}}
     responses: JSON = {"200": given} | {str(status): REFUSAL_OF[status] for status in (*refusals, 500)}
     return {"operationId": name, "summary": summary, "responses": responses}
+
+
+def _file(name: str, summary: str, *others: int) -> JSON:
+    """Return an operation that answers with a file of the page, and with one of the statuses `others`."""
+    redirect = response("The page is at this path with a slash at its end.", None, "Location")
+    given, same = (
+        _with_header(response(words, None), "ETag", component="FileTag")
+        for words in (f"{summary}.", "The client has it already.")
+    )
+    responses: JSON = {"200": given | {"content": {"*/*": {"schema": TEXT}}}, "304": same}
+    responses |= {str(status): redirect if status == 308 else REFUSAL_OF[status] for status in (*others, 400, 500)}
+    return {"operationId": name, "summary": summary, "parameters": ["If-None-Match"], "responses": responses}
 
 
 def _with_header(answer: JSON, header: str, description: str = "", component: str = "") -> JSON:

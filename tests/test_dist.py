@@ -38,6 +38,8 @@ def test_the_single_file_runs_without_packages(tmp_path: Path) -> None:
         assert (answer.status, answer.body) == (200, sample)
         assert service.get("/openapi.json").json["paths"]
         assert service.get("/metrics").status == 404
+        assert b'src="page/main.js"' in service.get("/").body
+        assert service.get("/page/views/stuck.js").status == 200
         service.process.terminate()
         assert service.process.wait(30) == 0
     without = run("check", DATABASE_URL="postgresql://localhost/x")

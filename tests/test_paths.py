@@ -29,7 +29,8 @@ def all_routes(data: Path) -> list[str]:
 def test_what_is_outside_api_is_what_the_contract_leaves_open(data: Path) -> None:
     # A new route that is not under /api asks for no token: see that it is meant to.
     outside = {path for path in all_routes(data) if not path.startswith("/api/")}
-    assert outside == {"/health", "/ready", "/version", "/openapi.json", "/metrics"}
+    page = {"/", "/page/{name}", "/page/{name}/{file}"}
+    assert outside == page | {"/health", "/ready", "/version", "/openapi.json", "/metrics"}
 
 
 def routes(data: Path) -> list[str]:
@@ -87,7 +88,7 @@ def test_no_spelling_of_a_path_leads_past_the_token(data: Path) -> None:
     def check(path: str, method: str) -> None:
         given = {"Authorization": f"Bearer {token()}"}
         allowed = client.simulate_request(method, f"/{path}", headers=given)
-        if allowed.status_code != 404 and unquote(path).lstrip("/") != "health":
+        if allowed.status_code != 404 and unquote(path).lstrip("/") not in ("", "health"):
             found.add(path)
             assert client.simulate_request(method, f"/{path}").status_code == 401
 
@@ -100,7 +101,11 @@ def test_a_method_cannot_be_overridden_past_the_token(service: Service) -> None:
     assert service.request("POST", BUILD, b"{}", headers).status == 401
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/v1/admin/build/", "/api/v1/admin/buil", "/healthy", "/api/v2"])
+@pytest.mark.parametrize(
+    "path",
+    ["/page", "/page/", "/page/views", "/page/views/", "/page/none.js", "/page/__init__.py", "/page/index.html",
+     "/api", "/api/v1/admin/build/", "/api/v1/admin/buil", "/healthy", "/api/v2"],
+)  # fmt: skip
 def test_a_path_that_is_not_there_is_404(service: Service, path: str) -> None:
     refused(service.get(path), 404)
 

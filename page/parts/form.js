@@ -1,0 +1,99 @@
+/** Forms: what index.html has, a control for each field of a build, and the API's faults where they belong. */
+
+import { Lost, Refused } from "../api.js";
+import { button, byId, h, text } from "../dom.js";
+import { read } from "../json.js";
+import { STATUSES, kind } from "./fields.js";
+import { local } from "./times.js";
+
+/** Return a form of index.html. @param {string} id @param {Record<string, any>} values as `setValues` takes them */
+export function formOf(id, values = {}) {
+  const form = byId(id).content.cloneNode(true).firstElementChild;
+  for (const choice of form.querySelectorAll("[data-any]")) {
+    choice.append(h("option", { value: "" }, choice.dataset.any), ...options(Object.keys(STATUSES)));
+  }
+  setValues(form, values);
+  return form;
+}
+
+const options = (values) => values.map((value) => h("option", { value }, value));
+const isTime = ({ type }) => type === "datetime-local";
+
+/** Set the controls of a form or fieldset. @param {Record<string, string>} values by name; times in Unix seconds */
+export function setValues(form, values) {
+  for (const control of form.elements) {
+    const value = values[control.name];
+    if (value === undefined) continue;
+    // An address can have a choice that there is not; it is one more then.
+    control.value = isTime(control) && value ? local(value) : value;
+    if (control.options && control.value !== value) control.append(h("option", { value, selected: true }, value));
+    if (value) control.closest("details")?.setAttribute("open", "");
+  }
+}
+
+/** Return what a form or fieldset holds. @returns {Record<string, string>} by name; times in Unix seconds */
+export function valuesOf(form) {
+  const seconds = ({ value }) => value && String(Date.parse(value) / 1000);
+  const named = [...form.elements].filter(({ name }) => name);
+  return Object.fromEntries(named.map((control) => [control.name, isTime(control) ? seconds(control) : control.value]));
+}
+
+/** Return a control for a field of a build, with its label. @param {string} value as text @param {any} more */
+export function control(name, value, id = `f-${name}`, ...more) {
+  const typed = { id, name, value, autocomplete: "off", autocapitalize: "off", spellcheck: "false" };
+  const choices = { status: Object.keys(STATUSES), flag: ["false", "true"] }[kind(name)];
+  const digits = ["integer", "time"].includes(kind(name)) && h("input", { ...typed, inputmode: "numeric" });
+  const choice = choices && h("select", { id, name }, options([...new Set([...choices, value])]));
+  // A text is edited in lines, for an input would take the ends of lines away.
+  const made = choice || digits || h("textarea", { ...typed, rows: 1 });
+  made.value = value;
+  return h("div", { class: "field" }, h("label", { for: id }, name), made, more);
+}
+
+/** Return a field's value as it is edited. @param {string} name @returns {string} */
+export function toText(name, value) {
+  if (kind(name) === "flag") return String(Boolean(value));
+  if (kind(name) === "map") return value ? JSON.stringify(value, null, 1) : "";
+  return String(value ?? "");
+}
+
+// What was typed and is no number or object is sent as it is: the API says what is wrong with it.
+/** Return what was typed as the API takes it. @param {string} name @param {string} typed @param {any} [before] */
+export function fromText(name, typed, before) {
+  if (kind(name) === "flag") return typed === "true";
+  if (kind(name) === "map") return typed.trim() ? (read(typed) ?? typed) : {};
+  if (kind(name) !== "text") return integer(typed);
+  // The text before had other ends of lines, which a textarea has changed.
+  return String(before).includes("\r\n") ? typed.replaceAll(/\r?\n/g, "\r\n") : typed;
+}
+
+/** Return digits as a number, and anything else as it is. @param {string} typed */
+export function integer(typed) {
+  return /^\s*\d+\s*$/.test(typed) ? read(typed.trim().replace(/^0+(?=\d)/, "")) : typed;
+}
+
+/** Return what went wrong, in the API's words. @param {any} error @param {() => any} [again] what to try again */
+export function problem(error, again, faults = error.fields ?? {}) {
+  const known = error instanceof Refused || error instanceof Lost;
+  return h("div", { class: "problem", tabindex: -1 },
+    h("p", {}, text(known ? error.message : `This is a defect of the page: ${error.message}`)),
+    Object.entries(faults).map(([name, sentences]) => h("p", {}, text(`${name} ${[sentences].flat().join(" ")}`))),
+    error.requestId && h("p", {}, h("small", {}, "request ", text(error.requestId))),
+    again && button("Try again", again));
+}
+
+/** Show faults at the controls of a form. @param {any} error null for none @returns {any} the rest, as a `problem` */
+export function showFaults(form, error) {
+  form.querySelectorAll(".fault").forEach((old) => old.remove());
+  form.querySelectorAll("[aria-invalid]").forEach((control) => control.removeAttribute("aria-invalid"));
+  const rest = Object.entries(error?.fields ?? {}).filter(([name, sentences]) => {
+    const control = form.querySelector(`#${CSS.escape(`f-${name}`)}`);
+    const id = `fault-${name}`;
+    control?.setAttribute("aria-invalid", "true");
+    control?.setAttribute("aria-describedby", id);
+    control?.parentElement.append(h("p", { class: "fault", id }, text(`${name} ${[sentences].flat().join(" ")}`)));
+    control?.closest("details")?.setAttribute("open", "");
+    return !control;
+  });
+  return error && problem(error, undefined, Object.fromEntries(rest));
+}

@@ -1,0 +1,133 @@
+/** Plan: a change of many builds is previewed; then exactly what was previewed is done, or nothing is. */
+
+import { ask, requestId } from "../api.js";
+import { announce, button, counted, fill, h, text } from "../dom.js";
+import { difference } from "./difference.js";
+import { showFaults } from "./form.js";
+import { buildLink, learnIds } from "./names.js";
+import { table } from "./table.js";
+
+/** Milliseconds for which the form rests before it is previewed, and how many builds are shown at once. */
+const REST = 400;
+const SOME = 100;
+
+/**
+ * Return what shows the preview, the button that does it, and `rest`, to be called when the form has changed.
+ * The API takes the form's `body` at `path`; `done` takes the repair that was made, `leaveOut` one of all these ids.
+ * @param {{path: string, verb: string, form: HTMLFormElement, body: () => any, done: (repair: any) => void,
+ *     signal: AbortSignal, leaveOut?: (id: any, all: any[]) => void}} work
+ */
+export function plan({ path, verb, form, body, done, signal, leaveOut }) {
+  const area = h("div", { class: "preview" });
+  const apply = button(verb, carryOut, { id: "apply", class: "primary" });
+  const ready = (isReady) => apply.setAttribute("aria-disabled", String(!isReady));
+  let newest = new AbortController();
+  let timer;
+  /** @type {any} what is shown and can be done: what was sent, its tag, the answer, an id for the request to come */
+  let planned = null;
+  form.onsubmit = (event) => event.preventDefault();
+  ready(false);
+  preview();
+  return { area, apply, rest };
+
+  function rest() {
+    planned = null;
+    ready(false);
+    newest.abort();
+    clearTimeout(timer);
+    timer = setTimeout(preview, REST);
+  }
+
+  async function preview(former) {
+    newest = new AbortController();
+    const either = AbortSignal.any([signal, newest.signal]);
+    const sent = body();
+    try {
+      const options = { method: "POST", query: { dry_run: true }, body: sent, signal: either };
+      const { body: answer, etag } = await ask(path, options);
+      await learnIds(answer.builds.slice(0, SOME), either);
+      planned = { sent, etag, answer, request: requestId() };
+      showFaults(form, null);
+      fill(apply, `${verb} ${counted(answer.changed, "build")}`);
+      ready(answer.changed);
+      const say = summary(answer);
+      const moved = former && since(former.builds, answer.builds);
+      const left = answer.skipped?.map(({ id, why }) => h("li", {}, buildLink(id), ": ", text(why)));
+      fill(area, moved, h("p", {}, say), left?.length > 0 && h("ul", {}, left), builds(answer.builds));
+      announce(say);
+    } catch (error) {
+      if (either.aborted) return;
+      fill(area, showFaults(form, error));
+      announce(error.message);
+    }
+  }
+
+  async function carryOut() {
+    if (!planned || apply.getAttribute("aria-disabled") === "true") return;
+    const { sent, etag, answer, request } = planned;
+    ready(false);
+    try {
+      const headers = { "If-Match": etag, "X-Request-ID": request };
+      done((await ask(path, { method: "POST", body: sent, headers })).body);
+    } catch (error) {
+      const late = error.status === 412;
+      const made = late && (await landed(request).catch(() => null));
+      if (made) return done(made);
+      if (late) await preview(answer);
+      else area.prepend(showFaults(form, error));
+      ready(planned);
+      area.querySelector(".problem")?.focus();
+    }
+  }
+
+  function builds(all, from = 0) {
+    const out = (id) => () => leaveOut?.(id, all.map((build) => build.id));
+    const leave = (id) => leaveOut && button("Leave out", out(id), { "aria-label": `Leave out build ${id}` });
+    const rows = all.slice(from, from + SOME).map(({ id, changes }) => [buildLink(id), difference(changes), leave(id)]);
+    const further = all.length - from - SOME;
+    const more = button(`Show ${Math.min(SOME, further)} more of ${further}`, async () => {
+      await learnIds(all.slice(from + SOME, from + 2 * SOME), signal);
+      const next = h("div", {}, builds(all, from + SOME));
+      more.replaceWith(next);
+      next.querySelector("a").focus();
+    });
+    const columns = ["build", "changes", leaveOut && h("span", { class: "unseen" }, "leave out")].filter(Boolean);
+    return [rows.length > 0 && table("Builds that change", columns, rows), further > 0 && more];
+  }
+}
+
+/** Return a form on the left, and its plan on the right. @param {string} title what the plan is called */
+export function sides(form, title, { apply, area }) {
+  return h("div", { class: "sides" }, form, h("section", { "aria-label": title }, h("h2", {}, title), apply, area));
+}
+
+function summary({ changed, unchanged, alive, skipped: left }) {
+  const part = (count, one, many) => count > 0 && `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+  return `${[
+    `${counted(changed, "build")} ${changed === 1 ? "changes" : "change"}`,
+    part(unchanged, "is so already", "are so already"),
+    part(alive, "is alive and left out", "are alive and left out"),
+    part(left?.length, "is left as it is", "are left as they are"),
+  ].filter(Boolean).join(", ")}.`;
+}
+
+/** Say in what two previews differ; nothing was done. */
+function since(before, after) {
+  const [old, young] = [before, after].map((builds) => new Map(builds.map(({ id, etag }) => [id, etag])));
+  const those = (words, of, is) => {
+    const ids = [...of.keys()].filter(is);
+    const some = [ids.slice(0, 10).map((id) => [" ", buildLink(id)]), ids.length > 10 && " …"];
+    return ids.length > 0 && h("p", {}, `${counted(ids.length, "build")} ${words}:`, some);
+  };
+  return h("div", { class: "problem", tabindex: -1 },
+    h("p", {}, "Nothing was changed, because this is no longer what was previewed. Look at it again:"),
+    those("changed since", young, (id) => old.has(id) && old.get(id) !== young.get(id)),
+    those("came along", young, (id) => !old.has(id)),
+    those("would not change any more", old, (id) => !young.has(id)));
+}
+
+/** Return the repair that a request has made though its answer was lost. */
+async function landed(request) {
+  const { body } = await ask("repairs", { query: { per_page: 10 } });
+  return body.find((repair) => repair.request_id === request);
+}
