@@ -4,13 +4,15 @@ import itertools
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from playwright.sync_api import Browser
 
+from browser import Visit, chromium
 from postgresql import postgresql
 from service import Service, running
 from vela import Tables
@@ -104,3 +106,26 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         capture_output=True,
     )  # fmt: skip
     return files
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A browser, one for all tests."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def visits(browser: Browser) -> Iterator[Callable[..., Visit]]:
+    """A function that opens a tab of its own on a service's page; nothing may go wrong in it."""
+    opened = []
+
+    def visit(service: Service, **options: Any) -> Visit:
+        context = browser.new_context(**options)
+        opened.append((context, Visit(context, service.url)))
+        return opened[-1][1]
+
+    yield visit
+    for context, visit_made in opened:
+        context.close()
+        assert visit_made.wrong == []
