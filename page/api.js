@@ -56,11 +56,6 @@ export async function newToken(sentence = "") {
   await asking;
 }
 
-/** Wait until there is a token. */
-export async function signedIn() {
-  if (!session.token) await newToken();
-}
-
 /**
  * Send a request; where its token is refused, wait for a new one and send it again.
  * @typedef {{method?: string, query?: any, body?: any, headers?: Record<string, string>, signal?: AbortSignal}} Options
@@ -71,7 +66,7 @@ export async function signedIn() {
  */
 export async function ask(path, options = {}) {
   for (;;) {
-    await signedIn();
+    if (!session.token) await newToken();
     const used = session.token;
     const { response, body } = await send(path, options, used);
     options.signal?.throwIfAborted();

@@ -1,6 +1,6 @@
 /** From the address to a view. */
 
-import { ask, now, signedIn } from "./api.js";
+import { ask, newToken, now, session } from "./api.js";
 import { announce, byId, fill, h, link, text } from "./dom.js";
 import { isExact } from "./json.js";
 import { here, takeNotice } from "./parts/address.js";
@@ -53,7 +53,7 @@ async function show() {
   const path = place.path.join("/");
   const view = VIEWS.find(([pattern]) => pattern.test(path))?.[1] ?? nowhere;
   main.setAttribute("aria-busy", "true");
-  await signedIn();
+  if (!session.token) await newToken();
   const failed = (error) => /** @type {Shown} */ ({ title: "This did not work", content: problem(error, show) });
   const made = await view(place, signal).catch(failed);
   if (signal.aborted) return;
@@ -64,7 +64,8 @@ async function show() {
   const said = notice && h("p", { class: "notice", tabindex: -1 }, notice);
   fill(main, h("h1", { tabindex: -1 }, text(made.title)), said, made.content);
   main.removeAttribute("aria-busy");
-  ((id && byId(id)) || main.querySelector(".problem, .notice, h1")).focus();
+  const first = main.querySelector(".problem") ?? main.querySelector(".notice[tabindex]") ?? main.querySelector("h1");
+  ((id && byId(id)) || first).focus();
   announce((path === before && made.say) || "");
   before = path;
   for (const tab of document.querySelectorAll("header nav a")) {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
 from service import Service, token
 from vela import Tables
@@ -67,6 +67,12 @@ class Visit:
         """Wait until a view is there, and return the tab."""
         self.page.locator("main:not([aria-busy]) h1").wait_for()
         return self.page
+
+
+def lose_answer(route: Route) -> None:
+    """Let a request arrive, and its answer not, as a connection that is lost between the two does."""
+    route.fetch()
+    route.abort()
 
 
 def violations(page: Page) -> list[str]:

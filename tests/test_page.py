@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from browser import DAY, Visit, needs_chromium
+from browser import DAY, Visit, lose_answer, needs_chromium
 from service import Service, build, running, token
 
 pytestmark = needs_chromium
@@ -221,8 +221,8 @@ def test_a_lost_connection_loses_nothing_and_does_nothing_twice(site: Service, v
     page.get_by_role("button", name="Review 1 change").click()
     page.get_by_role("button", name="Save 1 change").wait_for()
     # The request arrives, and its answer does not.
-    page.route("**/api/v1/admin/build?*", lambda route: (route.fetch(), route.abort()))
-    page.route("**/api/v1/admin/build", lambda route: (route.fetch(), route.abort()))
+    page.route("**/api/v1/admin/build?*", lose_answer)
+    page.route("**/api/v1/admin/build", lose_answer)
     page.get_by_role("button", name="Save 1 change").click()
     expect(page.locator(".problem")).to_contain_text("may have been done or not")
     expect(page.locator("#f-status")).to_have_value("error")

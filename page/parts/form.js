@@ -87,8 +87,10 @@ export function showFaults(form, error) {
   form.querySelectorAll(".fault").forEach((old) => old.remove());
   form.querySelectorAll("[aria-invalid]").forEach((control) => control.removeAttribute("aria-invalid"));
   const rest = Object.entries(error?.fields ?? {}).filter(([name, sentences]) => {
-    const control = form.querySelector(`#${CSS.escape(`f-${name}`)}`);
-    const id = `fault-${name}`;
+    // Of a repair's faults `set.status` is that of `f-set-status`, and `where.host` of `f-host`.
+    const key = name.replace(/^where\./, "").replace(".", "-");
+    const control = form.querySelector(`#${CSS.escape(`f-${key}`)}`);
+    const id = `fault-${key}`;
     control?.setAttribute("aria-invalid", "true");
     control?.setAttribute("aria-describedby", id);
     control?.parentElement.append(h("p", { class: "fault", id }, text(`${name} ${[sentences].flat().join(" ")}`)));

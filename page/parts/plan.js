@@ -43,7 +43,9 @@ export function plan({ path, verb, form, body, done, signal, leaveOut }) {
     const either = AbortSignal.any([signal, newest.signal]);
     const sent = body();
     try {
-      const options = { method: "POST", query: { dry_run: true }, body: sent, signal: either };
+      // The reason is no part of what is previewed: it may be given last.
+      const previewed = { ...sent, reason: sent.reason || "a preview" };
+      const options = { method: "POST", query: { dry_run: true }, body: previewed, signal: either };
       const { body: answer, etag } = await ask(path, options);
       await learnIds(answer.builds.slice(0, SOME), either);
       planned = { sent, etag, answer, request: requestId() };
@@ -68,7 +70,8 @@ export function plan({ path, verb, form, body, done, signal, leaveOut }) {
     ready(false);
     try {
       const headers = { "If-Match": etag, "X-Request-ID": request };
-      done((await ask(path, { method: "POST", body: sent, headers })).body);
+      const { reason } = body();
+      done((await ask(path, { method: "POST", body: { ...sent, reason }, headers })).body);
     } catch (error) {
       const late = error.status === 412;
       const made = late && (await landed(request).catch(() => null));

@@ -24,9 +24,9 @@ export async function repair({ query }, signal) {
   const planned = plan({ path: "repairs", verb: "Change", form, body, done, signal, leaveOut });
   return { title: "Repair", content: sides(form, "What changes", planned) };
 
-  function changed() {
+  function changed(event) {
     keepDraft({ set: valuesOf(becomes), reason: valuesOf(form).reason }, href("repair", filtersOf(which)));
-    planned.rest();
+    if (event?.target.name !== "reason") planned.rest();
   }
 
   function body() {

@@ -60,10 +60,7 @@ export async function undo({ path: [, number] }, signal) {
   const form = formOf("undo-form", draft());
   const body = () => valuesOf(form);
   const planned = plan({ path: `repairs/${number}/undo`, verb: "Put back", form, body, done, signal });
-  form.oninput = () => {
-    keepDraft(body());
-    planned.rest();
-  };
+  form.oninput = () => keepDraft(body());
   const what = h("p", {}, to(number), ": ", text(made.reason));
   return { title: `Undo repair ${number}`, content: [what, sides(form, "What is put back", planned)] };
 
