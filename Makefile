@@ -13,7 +13,7 @@ BENCH_OPTIONS = --rounds $(ROUNDS) --seconds $(SECONDS)
 # How many builds are imported and exported.
 BUILDS ?= 1000000
 
-.PHONY: help run test test-windows stop-test torture torture-repairs bulk fuzz openapi dist lint bench bench-growth bench-repairs clean
+.PHONY: help run test test-windows stop-test torture torture-repairs bulk fuzz openapi screenshots dist lint bench bench-growth bench-repairs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -44,6 +44,9 @@ fuzz: $(VENV)/installed-dev ## try many thousand made-up requests; takes minutes
 
 openapi: $(VENV)/installed-dev ## make resources/openapi.json from the routes and schemas
 	$(BIN)/python -m build_admin.openapi
+
+screenshots: $(VENV)/installed-dev ## make docs/page/, what the page looks like; needs chromium
+	PYTHONPATH=.:tests $(BIN)/python tests/screenshots.py
 
 dist: $(VENV)/installed ## make dist/: a wheel, and build-admin.pyz, the whole service in one file
 	rm -rf dist build

@@ -45,7 +45,7 @@ class Visit:
         self.page.set_default_timeout(10_000)
         self.page.on("pageerror", lambda error: self.wrong.append(f"{error}"))
         self.page.on("console", lambda line: self.wrong.append(line.text) if line.text.startswith("CSP") else None)
-        self.page.on("request", lambda sent: None if sent.url.startswith(f"{url}/") else self.wrong.append(sent.url))
+        self.page.on("request", lambda sent: None if sent.url.startswith(url) else self.wrong.append(sent.url))
 
     def go(self, address: str = "") -> Page:
         """Go to an address of the page, `#/builds`; this does not wait for what is there."""
@@ -75,14 +75,17 @@ def lose_answer(route: Route) -> None:
     route.abort()
 
 
-def violations(page: Page) -> list[str]:
-    """Return what axe finds, by all its rules."""
-    found: dict[str, Any] = Axe().run(page, options={"resultTypes": ["violations"]}).response
+def violations(page: Page, *rules: str) -> list[str]:
+    """Return what axe finds, by all its rules or by those that are named."""
+    options = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
+    found: dict[str, Any] = Axe().run(page, options=options).response
     return [f"{rule['id']}: {node['html']}" for rule in found["violations"] for node in rule["nodes"]]
 
 
 def a_bad_night(service: Service, tables: Tables, *, first: int = 1, builds: int = 40) -> None:
     """Store builds as they are after worker w1 has died; w2 is alive and still runs two of them."""
+    for name in ("spoon-knife", "hello-world"):
+        tables.insert("repos", org="octocat", name=name, full_name=f"octocat/{name}", counter=10_000)
     now = int(time.time())
     alive: list[int] = []
     for number in range(first, first + builds):
@@ -98,8 +101,6 @@ def a_bad_night(service: Service, tables: Tables, *, first: int = 1, builds: int
             branch="main" if number % 5 else "mend-the-roof", title="push received from https://git.example/octocat",
             message="Mend the roof before it rains\n\nIt has rained already.", link=f"https://vela.example/{number}",
         )  # fmt: skip
-    for name in ("spoon-knife", "hello-world"):
-        tables.insert("repos", org="octocat", name=name, full_name=f"octocat/{name}", counter=10_000)
     names = "{" + ",".join(map(str, alive)) + "}"
     busy = {"active": True, "status": "busy"}
     tables.insert("workers", hostname="w1", running_build_ids="{}", last_checked_in=now - 2 * DAY, **busy)

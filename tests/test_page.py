@@ -123,7 +123,7 @@ def test_builds_are_found_as_people_speak_of_them(beside: Any, visits: Visits, n
     page = visits(service).open("#/builds")
     page.get_by_label("repository").fill(f"octocat/found-{new_id}#12")
     page.get_by_role("button", name="Show").click()
-    shows(page, "1 build, the newest first.")
+    shows(page, "1 build. The newest first.")
     assert f"repo=octocat%2Ffound-{new_id}&number=12" in page.url
     expect(page.get_by_role("row", name="mend")).to_contain_text(f"octocat/found-{new_id} 12")
     page.goto(f"{service.url}/#/builds?host=found&status=success&repo={new_id}")

@@ -46,7 +46,7 @@ def test_what_is_stuck_is_found_selected_repaired_seen_and_undone(beside: Any, v
     page = visit.open("#/stuck")
     page.get_by_label("host").fill(host)
     page.get_by_role("button", name="Show").click()
-    shows(page, "4 builds, the longest stuck first.")
+    shows(page, "4 builds. The longest stuck first.")
     assert f"host={host}" in page.url
     alive = page.get_by_role("row", name=f"octocat/flow-{new_id} {first + 3}")
     expect(alive).to_contain_text("alive: ")

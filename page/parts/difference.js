@@ -23,7 +23,7 @@ function between(name, from, to) {
   const long = (value) => typeof value === "string" && value.length > 40;
   if (long(from) && long(to)) return byWords(from, to);
   const arrow = h("span", { class: "quiet", "aria-hidden": "true" }, " → ");
-  return [h("del", {}, shown(name, from)), arrow, h("ins", {}, shown(name, to))];
+  return [h("del", {}, shown(name, from, false)), arrow, h("ins", {}, shown(name, to, false))];
 }
 
 /** Return a long text in which only what is between the words that both begin and end with is marked. */

@@ -52,11 +52,11 @@ export function status(value) {
 }
 
 /** Return the value of a field, to be looked at. @param {string} name @returns {import("../dom.js").Child} */
-export function shown(name, value) {
+export function shown(name, value, ago = true) {
   const quiet = (words) => h("span", { class: "quiet" }, words);
   if (isEmpty(value)) return quiet(typeof value === "number" ? "0" : "empty");
   if (name === "status") return status(value);
-  if (kind(name) === "time") return [String(value), " ", quiet(exact(value) && `${exact(value)}, ${distance(value)}`)];
+  if (kind(name) === "time") return [String(value), " ", quiet(exact(value) + (ago ? `, ${distance(value)}` : ""))];
   if (typeof value === "object") return text(JSON.stringify(value, null, 1));
   // A link opens a page and does nothing else: `javascript:` and its like stay text.
   const opens = ["link", "source", "clone"].includes(name) && /^https?:\/\/\S+$/.test(value) && URL.canParse(value);

@@ -84,9 +84,11 @@ export function plan({ path, verb, form, body, done, signal, leaveOut }) {
   }
 
   function builds(all, from = 0) {
+    const columns = ["build", "changes", leaveOut && h("span", { class: "unseen" }, "leave out")].filter(Boolean);
     const out = (id) => () => leaveOut?.(id, all.map((build) => build.id));
     const leave = (id) => leaveOut && button("Leave out", out(id), { "aria-label": `Leave out build ${id}` });
-    const rows = all.slice(from, from + SOME).map(({ id, changes }) => [buildLink(id), difference(changes), leave(id)]);
+    const row = ({ id, changes }) => [buildLink(id), difference(changes), leave(id)].slice(0, columns.length);
+    const rows = all.slice(from, from + SOME).map(row);
     const further = all.length - from - SOME;
     const more = button(`Show ${Math.min(SOME, further)} more of ${further}`, async () => {
       await learnIds(all.slice(from + SOME, from + 2 * SOME), signal);
@@ -94,7 +96,6 @@ export function plan({ path, verb, form, body, done, signal, leaveOut }) {
       more.replaceWith(next);
       next.querySelector("a").focus();
     });
-    const columns = ["build", "changes", leaveOut && h("span", { class: "unseen" }, "leave out")].filter(Boolean);
     return [rows.length > 0 && table("Builds that change", columns, rows), further > 0 && more];
   }
 }

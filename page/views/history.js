@@ -18,7 +18,7 @@ export async function revisions({ path: [, id], query }, signal) {
   const to = ({ revision }) => link(`revision-${revision}`, href(`${path}/${revision}`), `revision ${revision}`);
   const what = ({ changes }) => (changes.id?.from === null ? "created the build" : difference(changes));
   const rows = body.map((made) => [to(made), who(made), what(made)]);
-  const say = total ? `${counted(total, "revision")}, the newest first.` : "Nobody has changed this build here.";
+  const say = total ? `${counted(total, "revision")}. The newest first.` : "Nobody has changed this build here.";
   const list = total > 0 && table("Revisions", ["revision", "who", "changes"], rows);
   return { title, say, content: [tabs(id, "history"), h("p", {}, say), list, pager(path, query, total)] };
 }

@@ -17,7 +17,7 @@ const to = (number) => link(`repair-${number}`, href(`repairs/${number}`), `repa
 export async function repairs({ query }, signal) {
   const { body, total } = await ask("repairs", { query: paged(query), signal });
   const rows = body.map((made) => [to(made.repair), text(made.reason), made.changed, who(made), standing(made)]);
-  const say = total ? `${counted(total, "repair")}, the newest first.` : "Nothing was repaired yet.";
+  const say = total ? `${counted(total, "repair")}. The newest first.` : "Nothing was repaired yet.";
   const list = total > 0 && table("Repairs", ["repair", "reason", "builds", "who", "undone"], rows);
   return { title: "Repairs", say, content: [h("p", {}, say), list, pager("repairs", query, total)] };
 }

@@ -26,7 +26,7 @@ export async function stuck({ query }, signal) {
   return filtered("stuck", formOf("stuck-form", { ...query, older }), async () => {
     const { body, total } = await ask("builds/stuck", { query: { ...toList(filters), page, before }, signal });
     await learn(body.map((item) => item.build), signal);
-    const say = total ? `${counted(total, "build")}, the longest stuck first.` : await nothing(filters, signal);
+    const say = total ? `${counted(total, "build")}. The longest stuck first.` : await nothing(filters, signal);
     const found = total > 0 && list(body, total, { ...filters, stuck_before: before });
     return { say, found: [found, pager("stuck", query, total)] };
   });

@@ -1,0 +1,114 @@
+"""Screenshots of each view, `make screenshots`: what a reader sees of the page in docs/page/."""
+
+import argparse
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, ViewportSize
+
+from browser import Visit, a_bad_night, chromium
+from service import ROOT, Service, running, token
+from vela import Tables
+
+TARGET = ROOT / "docs" / "page"
+
+
+def repaired(service: Service) -> None:
+    """Repair some builds, one of which a worker overwrites afterwards."""
+    wanted = {"where": {"ids": [31, 33, 34, 36]}, "set": {"status": "error", "error": "worker w1 lost its disk"},
+              "reason": "worker w1 lost its disk, OPS-17"}  # fmt: skip
+    headers: dict[str, Any] = {"Content-Type": "application/json"}
+    body = json.dumps(wanted).encode()
+    plan = service.request("POST", "/api/v1/admin/repairs?dry_run=true", body, headers)
+    service.request("POST", "/api/v1/admin/repairs", body, headers | {"If-Match": plan.etag})
+    by_worker: dict[str, Any] = {"Authorization": f"Bearer {token(sub='vela-worker')}"}
+    service.put(service.find(34) | {"status": "success", "error": ""}, **by_worker)
+
+
+def stuck(page: Page) -> None:
+    for number in (40, 39, 38):
+        page.locator(f"#select-{number}").check()
+
+
+def repair(page: Page) -> None:
+    page.get_by_label("error, the message").fill("worker w1 lost its disk")
+    page.get_by_label("reason, kept with the repair").fill("worker w1 lost its disk, OPS-17")
+    page.get_by_text("w1 lost its disk").nth(2).wait_for()
+    page.locator("#apply[aria-disabled=false]").wait_for()
+
+
+def edit(page: Page) -> None:
+    page.locator("#f-status").select_option("killed")
+    page.locator("#f-host").fill("w3")
+    page.get_by_role("button", name="Review 2 changes").click()
+    page.get_by_role("button", name="Save 2 changes").wait_for()
+
+
+def undo(page: Page) -> None:
+    page.get_by_label("reason, kept with the repair").fill("the disk is back")
+    page.locator("#apply[aria-disabled=false]").wait_for()
+
+
+#: The address of each view, what is done there, and whether all of it is shown or only a screenful.
+VIEWS: dict[str, tuple[str, Any, bool]] = {
+    "stuck": ("#/stuck", stuck, False),
+    "repair": ("#/repair?host=w1&status=running", repair, False),
+    "builds": ("#/builds", None, False),
+    "build": ("#/builds/34", None, False),
+    "edit": ("#/builds/38/edit", edit, False),
+    "history": ("#/builds/34/history", None, True),
+    "revision": ("#/builds/34/history/2", None, True),
+    "repairs": ("#/repairs", None, True),
+    "one-repair": ("#/repairs/1", None, True),
+    "undo": ("#/repairs/1/undo", undo, True),
+    "create": ("#/builds/new", None, False),
+}
+
+#: What is shown dark too, and narrow.
+DARK = ["stuck"]
+NARROW = ["repair"]
+
+
+def take(visit: Visit, folder: Path, names: list[str], suffix: str = "") -> None:
+    """Take a screenshot of each of these views."""
+    page = visit.open("#/nothing")
+    for name in names:
+        address, act, whole = VIEWS[name]
+        page.evaluate("address => { location.hash = address }", address)
+        page.locator("main[aria-busy]").wait_for(state="detached")
+        if act:
+            act(page)
+        if name != "edit":
+            page.evaluate("scrollTo(0, 0)")
+        page.screenshot(path=folder / f"{name}{suffix}.png", full_page=whole)
+
+
+def main() -> None:
+    """Take them all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=TARGET)
+    parser.add_argument("--builds", type=int, default=40)
+    parser.add_argument("--all", action="store_true", help="every view dark and narrow too")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as data:
+        tables = Tables({"DATA": data})
+        tables.make()
+        with running(DATA=data, stderr=subprocess.DEVNULL) as service, chromium() as browser:
+            a_bad_night(service, tables, builds=options.builds)
+            if options.builds >= 36:
+                repaired(service)
+            wide, narrow = ViewportSize(width=1180, height=560), ViewportSize(width=320, height=700)
+            names = list(VIEWS)
+            take(Visit(browser.new_context(viewport=wide), service.url), options.folder, names)
+            dark = browser.new_context(viewport=wide, color_scheme="dark")
+            take(Visit(dark, service.url), options.folder, names if options.all else DARK, "-dark")
+            small = browser.new_context(viewport=narrow, color_scheme="dark")
+            take(Visit(small, service.url), options.folder, names if options.all else NARROW, "-narrow")
+
+
+if __name__ == "__main__":
+    main()
