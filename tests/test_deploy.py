@@ -141,6 +141,11 @@ def test_a_proxy_changes_nothing_but_the_clients_address(proxied: Proxied) -> No
     assert re.fullmatch(r'"[0-9a-f]+"', read.etag)
     assert proxied.request("PUT", BUILD, SAMPLE, If_Match='"stale"', **bearer).status == 412
     assert proxied.request("GET", f"{BUILDS}?status=success", **bearer).headers["X-Total-Count"] is not None
+    page = proxied.request("GET", "/")
+    assert (page.body, page.headers["Content-Encoding"]) == ((ROOT / "page" / "index.html").read_bytes(), None)
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
+    assert proxied.request("GET", "/page/views/stuck.js", If_None_Match=page.etag).status == 200
+    assert proxied.request("GET", "/", If_None_Match=page.etag).status == 304
     assert proxied.request("GET", "/ready").json == {"ready": True}
     assert proxied.request("PUT", BUILD, SAMPLE).status == 401
 

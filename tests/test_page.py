@@ -239,6 +239,25 @@ def test_a_lost_connection_loses_nothing_and_does_nothing_twice(site: Service, v
     shows(page, "2 revisions")
 
 
+def test_what_is_typed_after_a_lost_answer_is_not_taken_for_saved(site: Service, visits: Visits, new_id: int) -> None:
+    site.create(id=new_id, status="running")
+    page = visits(site).open(f"#/builds/{new_id}/edit")
+    fill(page, status="error")
+    page.get_by_role("button", name="Review 1 change").click()
+    page.get_by_role("button", name="Save 1 change").wait_for()
+    page.route("**/api/v1/admin/build", lose_answer)
+    page.get_by_role("button", name="Save 1 change").click()
+    expect(page.locator(".problem")).to_contain_text("may have been done or not")
+    page.unroute("**/api/v1/admin/build")
+    fill(page, title="one more")
+    page.get_by_role("button", name="Review 2 changes").click()
+    expect(page.locator("[name=title][value=mine]")).to_be_checked()
+    page.get_by_role("button", name="Go on with these").click()
+    save(page, "1 change")
+    shows(page, "Saved.")
+    assert site.find(new_id) == build(id=new_id, status="error", title="one more")
+
+
 def test_what_was_typed_is_there_again_after_back_and_after_a_reload(
     site: Service, visits: Visits, new_id: int
 ) -> None:

@@ -112,10 +112,11 @@ function editor(state) {
   async function late(error, body) {
     if (error.status !== 412) throw error;
     const [newest] = (await ask(`builds/${body.id}/revisions`, { query: { per_page: 1 } })).body;
-    // The answer to an earlier attempt was lost, but it has done its work.
-    if (newest?.request_id === request) return saved(body);
+    const theirs = await ask(`builds/${body.id}`);
+    // The answer to an earlier attempt was lost, but it has done just this.
+    if (newest?.request_id === request && isEmpty(changesOf(theirs.body, body))) return saved(body);
     if (!etag) throw error;
-    fill(below, conflict(state, body, await ask(`builds/${body.id}`), newest));
+    fill(below, conflict(state, body, theirs, newest));
   }
 
   function saved({ id }) {
