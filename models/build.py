@@ -229,6 +229,17 @@ def etag(text: bytes, build: Mapping[str, Any]) -> str:
     return tag.hexdigest()[:32]
 
 
+# A comma stands between two members of the build only, which is flat without its payload.
+_creating = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=("},", ':{"from":null,"to":')).encode
+
+
+def changes_text(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> str:
+    """Return `changes` as compact JSON; before a build that is new, None, every field is null."""
+    if before is None and "deploy_payload" not in after:
+        return _creating(after)[:-1] + "}}"
+    return compact(changes(before or {}, after))
+
+
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return what differs, by field, as `{"from": …, "to": …}`; null stands for no value.
 

@@ -3,19 +3,17 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 import peewee
-from peewee import NodeList, Value, fn
+from peewee import Value, fn
 
 from build_admin.models.build import (
     Build,
     StoredBuild,
     canonical,
     changes,
-    compact,
+    changes_text,
     from_row,
     normal,
     to_row,
@@ -27,7 +25,7 @@ from build_admin.models.revision import Revision, recorded
 from build_admin.models.rules import Faults, Rules
 from build_admin.models.staging import StagedBuild, Staging
 from build_admin.models.stores.database import Database
-from build_admin.models.stores.many import Many
+from build_admin.models.stores.many import Many, among, listed, owners_of
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.statement import Statement, placeholders, rows
 from build_admin.models.stores.tables import Columns
@@ -94,11 +92,17 @@ class Bulk:
         self._names = columns.names
         self._rules = Rules(database, columns)
         one = Build.id == Value("id", converter=False)
-        self._insert = Statement(database, Build.insert(placeholders(Build, self._names)))
+        self._builds = Many(database, Build, self._names)
         self._update = Statement(database, Build.update(placeholders(Build, self._names[1:])).where(one))
         self._repairs = Many(database, Repair)
         self._links = Many(database, RepairRevision)
-        self._insert_revision = Statement(database, Revision.insert(placeholders(Revision, Revision._meta.fields)))
+        self._revisions = Many(database, Revision)
+        stored = Build.select(*(Build._meta.fields[name] for name in self._names)).where(among(database, Build.id))
+        self._stored_of = Statement(
+            database, stored.for_update() if isinstance(database, PostgresqlDatabase) else stored
+        )
+        last = Revision.select(Revision.build_id, fn.MAX(Revision.revision)).group_by(Revision.build_id)
+        self._last_of = Statement(database, last.where(among(database, Revision.build_id)))
 
     def store(self, staging: Staging) -> Imported:
         """Store what is staged, in one transaction. Whatever this raises, nothing was stored.
@@ -134,7 +138,7 @@ class Bulk:
                 self._repairs.insert([unspoken(repair) for _, _, repair in repairs])
                 imported.repairs += len(repairs)
             for revisions in staging.revisions():
-                self._insert_revision.execute_many([_revision_row(revision) for revision in revisions])
+                self._revisions.insert(revisions)
                 self._links.insert([revision for revision in revisions if "repair" in revision])
                 imported.revisions += len(revisions)
         for builds in staging.builds():
@@ -170,7 +174,7 @@ class Bulk:
     def _store_builds(self, builds: list[StagedBuild], imported: Imported) -> None:
         """Do with each build what PUT would do, and then write them all; after a fault, look for further ones only."""
         stored = self._stored([build.fields["id"] for build in builds])
-        owners = self._owners([build.fields for build in builds])
+        owners = owners_of(self._database, [_numbers(build.fields) for build in builds])
         inserts, updates, revised = [], [], []
         faults = self._rules.faults([(stored.get(staged.fields["id"]), staged.fields) for staged in builds])
         for staged, wrong in zip(builds, faults, strict=True):
@@ -195,7 +199,7 @@ class Bulk:
             # A new build may take such a number too, so updates come first.
             self._update_rows(updates)
             self._rules.pass_id(max((row["id"] for row in inserts), default=0))
-            self._insert.execute_many(inserts)
+            self._builds.insert(inserts)
             self._leave_revisions(revised)
 
     def _refused(self, staged: StagedBuild, before: StoredBuild | None, wrong: Faults) -> bool:
@@ -232,50 +236,28 @@ class Bulk:
     def _leave_revisions(self, revised: list[tuple[StoredBuild | None, dict[str, Any]]]) -> None:
         last = self._last_revisions([build["id"] for _, build in revised])
         now = int(time.time())
-        self._insert_revision.execute_many(
-            {
-                "build_id": build["id"],
-                "revision": last.get(build["id"], 0) + 1,
-                "at": now,
-                "by": self._author.subject,
-                "request_id": self._author.request_id,
-                "changes": compact(changes(before or {}, build)),
-                "before": recorded(before, canonical(before)) if before else None,
-            }
-            for before, build in revised
+        self._revisions.insert(
+            [
+                {
+                    "build_id": build["id"],
+                    "revision": last.get(build["id"], 0) + 1,
+                    "at": now,
+                    "by": self._author.subject,
+                    "request_id": self._author.request_id,
+                    "changes": changes_text(before, build),
+                    "before": recorded(before, canonical(before)) if before else None,
+                }
+                for before, build in revised
+            ]
         )
 
     def _stored(self, ids: list[int]) -> dict[int, StoredBuild]:
-        query = Build.select(*(Build._meta.fields[name] for name in self._names)).where(Build.id.in_(ids))
-        if isinstance(self._database, PostgresqlDatabase):
-            query = query.for_update()
-        found = rows(self._database, query)
+        found = self._stored_of.all({"ids": listed(self._database, ids)})
         return {row[0]: from_row(dict(zip(self._names, row, strict=True))) for row in found}
 
-    def _owners(self, builds: list[dict[str, Any]]) -> dict[tuple[int, int], int]:
-        """Return which stored builds have the numbers of `builds`, by repo_id and number."""
-        pairs = sorted(map(_numbers, builds))
-        # Row values in a list would be shorter, but SQLite reads the whole table for them.
-        terms = [
-            (Build.repo_id == repo_id) & Build.number.in_([number for _, number in group])
-            for repo_id, group in groupby(pairs, itemgetter(0))
-        ]
-        query = Build.select(Build.repo_id, Build.number, Build.id).where(NodeList(terms, glue=" OR ", parens=True))
-        return {(repo_id, number): build_id for repo_id, number, build_id in rows(self._database, query)}
-
     def _last_revisions(self, ids: list[int]) -> dict[int, int]:
-        query = Revision.select(Revision.build_id, fn.MAX(Revision.revision)).where(Revision.build_id.in_(ids))
-        return dict(rows(self._database, query.group_by(Revision.build_id)))
+        return dict(self._last_of.all({"ids": listed(self._database, ids)}))
 
 
 def _numbers(build: Mapping[str, Any]) -> tuple[int, int]:
     return build["repo_id"], build["number"]
-
-
-def _revision_row(revision: Mapping[str, Any]) -> dict[str, Any]:
-    before = revision["before"]
-    return {
-        **revision,
-        "changes": compact(revision["changes"]),
-        "before": None if before is None else canonical(before).decode("utf-8"),
-    }

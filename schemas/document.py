@@ -28,7 +28,10 @@ def load(text: bytes) -> Any:
     as large, integers of more digits than Python reads (4300), and nesting deeper than MAX_DEPTH.
     """
     try:
-        value = _decode(text.decode("utf-8"))
+        decoded = text.decode("utf-8")
+        value = _decode_plain(decoded) if text.count(b"{") == 1 else None
+        if not _is_plain(value, text):
+            value = _decode(decoded)
     except UnicodeDecodeError as error:
         raise DocumentError(f"is not UTF-8 (byte {error.start}); send JSON in UTF-8.") from None
     except RecursionError:
@@ -54,6 +57,18 @@ def load_object(text: bytes, what: str = "the whole build") -> dict[str, Any]:
 
 
 _TOO_DEEP = f"is nested too deep; at most {MAX_DEPTH} levels are read."
+
+
+def _is_plain(value: Any, text: bytes) -> bool:
+    """Return whether `value`, read from `text`, is a flat object of integers and texts that has no repeated key.
+
+    It has a pair of quotation marks for each key and each text. An escaped one, or a key that is repeated, has more.
+    """
+    if type(value) is not dict:
+        return False
+    kinds = [*map(type, value.values())]
+    texts = kinds.count(str)
+    return texts + kinds.count(int) == len(kinds) and text.count(b'"') == 2 * (len(kinds) + texts)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -91,3 +106,6 @@ def _containers(values: Iterable[Any]) -> list[dict[str, Any] | list[Any]]:
 
 
 _decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite).decode
+
+# Looking for a repeated key takes longer than all the rest, and nearly every build is a plain object.
+_decode_plain = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode

@@ -4,6 +4,7 @@ SQLite runs in this process, and what costs there is Python: `executemany` loops
 so there many rows are one statement: arrays for an UPDATE, a COPY for an INSERT.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -13,7 +14,7 @@ from peewee import BooleanField, CharField, Model, Value, fn
 
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.postgresql import PostgresqlDatabase
-from build_admin.models.stores.statement import Statement, placeholders
+from build_admin.models.stores.statement import Statement, fetched, placeholders
 from build_admin.models.stores.text import Undecodable
 
 #: Rows that go into one statement, at the most: each statement takes milliseconds, far from every timeout.
@@ -33,29 +34,50 @@ def listed(database: Database, ids: Sequence[int]) -> Any:
     return list(ids) if isinstance(database, PostgresqlDatabase) else f"[{','.join(map(str, ids))}]"
 
 
+#: The builds that have one of the given pairs. For row values in a list SQLite would read the whole table.
+_OWNERS = """
+    SELECT builds.repo_id, builds.number, builds.id FROM json_each(?) AS given CROSS JOIN builds
+    ON builds.repo_id = json_extract(given.value, '$[0]') AND builds.number = json_extract(given.value, '$[1]')
+"""
+_OWNERS_IN_POSTGRESQL = """
+    SELECT builds.repo_id, builds.number, builds.id FROM unnest(%s::bigint[], %s::bigint[]) AS given (repo_id, number)
+    JOIN builds USING (repo_id, number)
+"""
+
+
+def owners_of(database: Database, numbers: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """Return the ids of the builds that have these numbers, by repo_id and number. Raises peewee.DatabaseError."""
+    if isinstance(database, PostgresqlDatabase):
+        cursor = database.execute_sql(_OWNERS_IN_POSTGRESQL, [list(column) for column in zip(*numbers, strict=True)])
+    else:
+        cursor = database.execute_sql(_OWNERS, [json.dumps(numbers)])
+    return {(repo_id, number): build_id for repo_id, number, build_id in fetched(cursor)}
+
+
 class Many:
     """The rows of one table, whose primary key is `id` where they are updated."""
 
-    def __init__(self, database: Database, model: type[Model]) -> None:
+    def __init__(self, database: Database, model: type[Model], names: Sequence[str] = ()) -> None:
+        """Prepare for a table that has the columns `names`, or all that the model has."""
         self._database = database
         self._model = model
         self._table = model._meta.table_name
-        self._insert = Statement(database, model.insert(placeholders(model, model._meta.fields)))
+        self._names = names or list(model._meta.fields)
+        self._insert = Statement(database, model.insert(placeholders(model, self._names)))
         self._update = lru_cache(64)(self._compile_update)
 
     def insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert `rows`, each with every column. Raises peewee.DatabaseError."""
+        """Insert `rows`, each with every one of the columns. Raises peewee.DatabaseError."""
         if not isinstance(self._database, PostgresqlDatabase):
             self._insert.execute_many(rows)
             return
-        names = list(self._model._meta.fields)
-        columns = ", ".join(f'"{name}"' for name in names)
+        columns = ", ".join(f'"{name}"' for name in self._names)
         with (
             peewee.__exception_wrapper__,  # type: ignore[attr-defined]
             self._database.cursor().copy(f'COPY "{self._table}" ({columns}) FROM STDIN') as copy,
         ):
             for row in rows:
-                copy.write_row([row[name] for name in names])
+                copy.write_row([row[name] for name in self._names])
 
     def update(self, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
         """Set in each row, by its id, the columns that are given for it, one at least.
