@@ -2,18 +2,26 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
+
+from peewee import Model
 
 from build_admin.commands.errors import CommandError
 from build_admin.commands.files import STANDARD, binary, new_file, reader_left
 from build_admin.commands.progress import Progress
-from build_admin.models.build import compact
-from build_admin.models.revision import as_exported
+from build_admin.models.build import Build
+from build_admin.models.repair import Repair
+from build_admin.models.revision import Revision
 from build_admin.models.snapshot import snapshot
 from build_admin.models.stores.store import Store, in_words, open_store, require_file
 from build_admin.settings import Settings
+
+#: Lines that are written at once.
+_AT_ONCE = 500
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -51,21 +59,18 @@ def _export_to(store: Store, file: Path, revisions: bool) -> tuple[int, int, int
 
 
 def _export(store: Store, stream: BinaryIO, revisions: bool) -> tuple[int, int, int]:
-    counts = [0, 0, 0]
+    counts: Counter[type[Model]] = Counter()
     try:
         with in_words(store.name), snapshot(store.database, store.columns) as seen, Progress("exporting") as progress:
             total = sum(seen.count()) if revisions else seen.count()[0]
-            for item in seen.everything() if revisions else seen.builds():
-                stream.write(_line(item))
-                counts[1 if "revision" in item else 2 if "repair" in item else 0] += 1
-                progress(sum(counts), total)
+            lines = seen.all_lines() if revisions else seen.lines()
+            while batch := list(islice(lines, _AT_ONCE)):
+                stream.write("".join(f"{text}\n" for _, text in batch).encode("utf-8"))
+                counts.update(model for model, _ in batch)
+                progress(counts.total(), total)
             stream.flush()
     except OSError as error:
         if reader_left(error):
             raise
         raise CommandError(f"The export cannot be written: {error.strerror or error}.") from error
-    return counts[0], counts[1], counts[2]
-
-
-def _line(item: dict[str, Any]) -> bytes:
-    return compact(as_exported(item)).encode("utf-8") + b"\n"
+    return counts[Build], counts[Revision], counts[Repair]

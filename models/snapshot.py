@@ -1,17 +1,16 @@
 """Snapshot: every build of a database, its revisions and the repairs, as they are at one moment."""
 
 import heapq
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from operator import itemgetter
 from typing import Any
 
-from peewee import JOIN, Tuple, fn
+from peewee import JOIN, SQL, Model, Tuple, fn
 
-from build_admin.models.build import DOCUMENTED, NEWER, Build, from_row
+from build_admin.models.build import Build, compact, from_row
+from build_admin.models.plain import plain
 from build_admin.models.repair import ITS_REVISION, Repair, RepairRevision, spoken
-from build_admin.models.revision import Revision
+from build_admin.models.revision import Revision, as_exported
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.statement import rows
@@ -26,7 +25,8 @@ class Snapshot:
 
     def __init__(self, database: Database, columns: Columns) -> None:
         self._database = database
-        self._names = [name for name in (*DOCUMENTED, *NEWER) if name in columns.present]
+        self._names = columns.names
+        self._usual = columns.usual
 
     def count(self) -> tuple[int, int, int]:
         """Return how many builds there are, how many revisions and how many repairs. Raises peewee.DatabaseError."""
@@ -35,50 +35,64 @@ class Snapshot:
         )
         return builds, revisions, repairs
 
-    def builds(self) -> Iterator[dict[str, Any]]:
-        """Yield the builds, ordered by id. Raises peewee.DatabaseError."""
-        query = Build.select(*(Build._meta.fields[name] for name in self._names)).order_by(Build.id).limit(_PAGE)
+    def lines(self) -> Iterator[tuple[type[Model], str]]:
+        """Yield the JSON text of each build, ordered by id, and the model of which it is a row.
+
+        Raises peewee.DatabaseError.
+        """
+        for _, _, text in self._builds():
+            yield Build, text
+
+    def all_lines(self) -> Iterator[tuple[type[Model], str]]:
+        """Yield the repairs by number, without `undone_by`, and then each build and after it its revisions, as `lines`.
+
+        The revisions of a build that is no more are where it would be. Raises peewee.DatabaseError.
+        """
+        names = list(Repair._meta.fields)
+        for row in self._rows(Repair.select().order_by(Repair.repair)):
+            repair = spoken(dict(zip(names, row, strict=True)))
+            yield Repair, compact({name: repair[name] for name in names})
+        for _, revision, text in heapq.merge(self._builds(), self._revisions()):
+            yield Revision if revision else Build, text
+
+    def _builds(self) -> Iterator[tuple[int, int, str]]:
+        text = plain(self._database, self._names) if self._usual else SQL("NULL")
+        query = Build.select(Build.id, text).order_by(Build.id).limit(_PAGE)
         page = self._rows(query)
         while page:
-            for row in page:
-                yield from_row(dict(zip(self._names, row, strict=True)))
+            others = self._others([build_id for build_id, text in page if type(text) is not str])
+            for build_id, text in page:
+                yield build_id, 0, others.get(build_id) or text
             page = self._rows(query.where(Build.id > page[-1][0]))
 
-    def revisions(self) -> Iterator[dict[str, Any]]:
-        """Yield the revisions as they are spoken of, ordered by build and number. Raises peewee.DatabaseError."""
+    def _others(self, ids: list[int]) -> dict[int, str]:
+        """Return the texts of builds of which the database makes none."""
+        if not ids:
+            return {}
+        query = Build.select(*(Build._meta.fields[name] for name in self._names)).where(Build.id << ids)
+        found = (from_row(dict(zip(self._names, row, strict=True))) for row in self._rows(query))
+        return {build["id"]: compact(as_exported(build)) for build in found}
+
+    def _revisions(self) -> Iterator[tuple[int, int, str]]:
         key = (Revision.build_id, Revision.revision)
         query = Revision.select(Revision, RepairRevision.repair).order_by(*key).limit(_PAGE)
         query = query.join(RepairRevision, JOIN.LEFT_OUTER, on=ITS_REVISION)
         page = self._rows(query)
         while page:
-            for row in page:
-                revision = dict(zip(Revision._meta.fields, row[:-1], strict=True))
-                before = revision["before"]
-                revision |= {
-                    "changes": json.loads(revision["changes"]),
-                    "before": None if before is None else json.loads(before),
-                }
+            for build_id, revision, at, by, request_id, changes, before, repair in page:
+                # What is JSON already is not read again. A text in it has no line feeds, they are escaped.
+                texts = f'"changes":{changes},"before":{before or "null"}'.replace("\n", "")
                 # A 0.1 can import what no repair was part of.
-                yield revision if row[-1] is None else revision | {"repair": row[-1]}
+                last = "" if repair is None else f',"repair":{repair}'
+                yield (
+                    build_id,
+                    revision,
+                    (
+                        f'{{"build_id":{build_id},"revision":{revision},"at":{at},'
+                        f'"by":{compact(by)},"request_id":{compact(request_id)},{texts}{last}}}'
+                    ),
+                )
             page = self._rows(query.where(Tuple(*key) > Tuple(*page[-1][:2])))
-
-    def repairs(self) -> Iterator[dict[str, Any]]:
-        """Yield the repairs as they are spoken of, but for `undone_by`, by number. Raises peewee.DatabaseError."""
-        names = list(Repair._meta.fields)
-        for row in self._rows(Repair.select().order_by(Repair.repair)):
-            repair = spoken(dict(zip(names, row, strict=True)))
-            yield {name: repair[name] for name in names}
-
-    def everything(self) -> Iterator[dict[str, Any]]:
-        """Yield the repairs, and then each build and after it its revisions.
-
-        Those of a build that is no more are where it would be.
-        """
-        yield from self.repairs()
-        builds = (((build["id"], 0), build) for build in self.builds())
-        revisions = (((revision["build_id"], revision["revision"]), revision) for revision in self.revisions())
-        for _, item in heapq.merge(builds, revisions, key=itemgetter(0)):
-            yield item
 
     def _rows(self, query: Any) -> list[tuple[Any, ...]]:
         return rows(self._database, query)

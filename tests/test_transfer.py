@@ -465,3 +465,20 @@ def test_white_space_is_read_in_large_parts(tmp_path: Path) -> None:
     with Counted(io.FileIO(file)) as stream:
         assert list(Records(stream)) == [(500_001, b'{"id": 1}')]
     assert Counted.reads < 1000
+
+
+def test_any_text_is_exported_as_it_is(empty: dict[str, Any]) -> None:
+    texts = ['"\\/\t\b\x01\x7f', "a\r\n{,\n\": '%s' \\u0022", "\u2028\ud7ff\uffff😀", "0", "null"]
+    builds = [build(id=n, title=text, message=text, parent=2**63 - 1) for n, text in enumerate(texts, start=1)]
+    builds.append(build(id=99, title="newer", email="a@b.c", deploy_payload={'"': "\n"}))
+    with running(**empty) as service:
+        for one in builds:
+            assert service.put(one, **{"If-None-Match": "*"}).status == 201
+            assert service.put(one | {"branch": '": "'}).status == 200
+    now = [one | {"branch": '": "'} for one in builds]
+    done = run("export", **empty)
+    assert done.stdout == "".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) + "\n" for one in now)
+    lines = exported(empty, "--revisions")
+    assert lines[::3] == now
+    assert [line["before"] for line in lines[2::3]] == builds
+    assert [line["changes"]["branch"] for line in lines[2::3]] == [{"from": "main", "to": '": "'}] * len(builds)

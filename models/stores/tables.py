@@ -30,11 +30,13 @@ class Columns:
     Attributes:
         present: the fields of a build that have a column.
         limits: by field, the largest integer or the number of characters, where the table's own is known.
+        usual: whether the documented columns have integers and texts; in SQLite each value has a type of its own.
 
     """
 
     present: frozenset[str]
     limits: Mapping[str, int] = field(default_factory=dict)
+    usual: bool = True
 
     @property
     def names(self) -> list[str]:
@@ -101,7 +103,17 @@ def inspect(database: Database) -> Columns:
             limits[column.name] = int(length[1])
         elif column.full_type in _NARROW_INTEGERS:
             limits[column.name] = _NARROW_INTEGERS[column.full_type]
-    return Columns(present, limits)
+    usual = all(
+        re.match(
+            "(bigint|integer|smallint)$"
+            if isinstance(Build._meta.fields[column.name], peewee.IntegerField)
+            else "(character varying|text)",
+            column.full_type or "",
+        )
+        for column in columns
+        if column.name in DOCUMENTED
+    )
+    return Columns(present, limits, usual)
 
 
 def _create(database: Database, model: type[peewee.Model]) -> None:
