@@ -2,7 +2,7 @@
 
 import marshal
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from build_admin.models.build import canonical, compact
@@ -56,7 +56,7 @@ class Staging:
         """Remove the file."""
         self._connection.close()
 
-    def add_build(self, position: int, fields: Mapping[str, Any]) -> list[tuple[str, int]]:
+    def add_build(self, position: int, fields: dict[str, Any]) -> list[tuple[str, int]]:
         """Keep a build's fields, unless an earlier build has its id or its number.
 
         Returns what is repeated and where it was, for each: an empty list if the build was kept.
@@ -70,7 +70,7 @@ class Staging:
             return self._connection.execute(f"{by_id} UNION ALL {by_number}", values[1:4]).fetchall()
         return []
 
-    def add_revision(self, position: int, fields: Mapping[str, Any]) -> list[tuple[str, int]]:
+    def add_revision(self, position: int, fields: dict[str, Any]) -> list[tuple[str, int]]:
         """Keep a revision's fields, unless it is there already; return as `add_build` does."""
         row = marshal.dumps(_revision_row(fields))
         values = (position, fields["build_id"], fields["revision"], fields.get("repair"), row)
@@ -81,7 +81,7 @@ class Staging:
             return self._connection.execute(query, values[1:3]).fetchall()
         return []
 
-    def add_repair(self, position: int, fields: Mapping[str, Any]) -> list[tuple[str, int]]:
+    def add_repair(self, position: int, fields: dict[str, Any]) -> list[tuple[str, int]]:
         """Keep a repair's fields, unless it is there already; return as `add_build` does."""
         values = (position, fields["repair"], fields["changed"], marshal.dumps(fields))
         try:
@@ -151,7 +151,7 @@ class Staging:
             yield batch
 
 
-def _revision_row(revision: Mapping[str, Any]) -> dict[str, Any]:
+def _revision_row(revision: dict[str, Any]) -> dict[str, Any]:
     before = revision["before"]
     return {
         **revision,
