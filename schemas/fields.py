@@ -151,6 +151,8 @@ class Object(Strict, fields.Dict):
         """Return what is wrong with `value`, in words; None if nothing is."""
         if type(value) is not dict:
             return f"must be an object, not {kind(value)}."
+        if text_fault(json.dumps(value, ensure_ascii=False, check_circular=False)) is None:
+            return None
         surrogates = (fault for text in _texts(value) if (fault := text_fault(text.replace("\0", ""))))
         return next(surrogates, None)
 

@@ -1,11 +1,12 @@
 """RevisionSchema: a revision as it is exported, and may be imported."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from marshmallow import Schema
 
 from build_admin.schemas.build import BuildSchema
-from build_admin.schemas.fields import MAX_INTEGER, MAX_NUMBER, Boolean, Integer, Object, String, StringMap, kind
+from build_admin.schemas.fields import MAX_INTEGER, MAX_NUMBER, Boolean, Integer, Object, Strict, String, StringMap, kind
 
 #: Every field of a revision.
 _WHOLE: dict[str, Any] = {"required": True, "error_messages": {"required": "is missing; a revision is imported whole."}}
@@ -47,6 +48,9 @@ class Before(Object):
         return None
 
 
+_REQUIRED = {"build_id", "revision", "at", "by", "request_id", "changes", "before"}
+
+
 class RevisionSchema(Schema):
     """A whole revision, with what was there before it; `load` raises ValidationError with every fault, by field."""
 
@@ -60,3 +64,17 @@ class RevisionSchema(Schema):
     changes = Changes(**_WHOLE)
     before = Before(**_WHOLE, allow_none=True)
     repair = Integer(1, MAX_NUMBER)
+
+    def load(self, data: Any, **options: Any) -> Any:
+        """Return the fields of a whole revision. Raises ValidationError with every fault, by field."""
+        # As with BuildSchema, marshmallow's bookkeeping is only of use where there is a fault.
+        if data.keys() >= _REQUIRED and data.keys() <= self.fields.keys() and self._is_sound(data):
+            return dict(data)
+        return super().load(data, **options)
+
+    def _is_sound(self, revision: Mapping[str, Any]) -> bool:
+        return not any(
+            cast(Strict, self.fields[name]).fault(value)
+            for name, value in revision.items()
+            if value is not None or name != "before"
+        )
