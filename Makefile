@@ -13,7 +13,7 @@ BENCH_OPTIONS = --rounds $(ROUNDS) --seconds $(SECONDS)
 # How many builds are imported and exported.
 BUILDS ?= 1000000
 
-.PHONY: help run test test-windows stop-test torture torture-repairs bulk fuzz openapi screenshots dist lint bench bench-growth bench-repairs clean
+.PHONY: help run test test-windows stop-test torture torture-repairs bulk fuzz openapi screenshots dist lint bench bench-growth bench-repairs bench-bulk clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -68,6 +68,9 @@ bench-growth: $(VENV)/installed-dev ## the same service with up to a million bui
 
 bench-repairs: $(VENV)/installed-dev ## repairs of 10,000 builds beside as many overwrites, and lists of up to a million
 	$(BIN)/python -m benchmarks $(BENCH_OPTIONS) repairs
+
+bench-bulk: $(VENV)/installed-dev $(BENCH_VENV)/installed ## compare import and export with sqlite-utils, sqlite3 and COPY
+	$(BIN)/python -m benchmarks.bulk --rounds $(ROUNDS) --sqlite-utils $(BENCH_VENV)/bin/sqlite-utils
 
 clean: ## remove what the other targets made; data/ is yours and stays
 	rm -rf $(VENV) $(BENCH_VENV) .cache build dist *.egg-info .hypothesis
