@@ -1,6 +1,7 @@
 """The rules beside a Vela server: what would make it stumble is refused, on its tables of several versions."""
 
 import json
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from service import BUILDS, Service, build, refused, run, running
+from service import PROGRAM, Service, build, environment, refused, run, running
 from vela import VERSIONS, Tables
 
 COUNTER = 1000
@@ -171,9 +172,17 @@ def test_without_the_servers_tables_there_are_no_such_rules(data: Path) -> None:
 
 
 def test_a_sample_that_would_break_a_rule_is_not_stored(data: Path) -> None:
-    Tables({"DATA": data}).make_version("0.28")
-    with running("--sample", DATA=data) as service:
-        assert service.get(f"{BUILDS}/1").status == 404
+    tables = Tables({"DATA": data})
+    tables.make_version("0.28")
+    program = [*PROGRAM, "serve", "--sample"]
+    with subprocess.Popen(program, env=environment(DATA=data), stdout=subprocess.PIPE, encoding="utf-8") as process:
+        try:
+            assert process.stdout
+            said = [process.stdout.readline() for _ in range(3)]
+        finally:
+            process.terminate()
+    assert said[2].startswith("The sample build is not there: The build was refused")
+    assert tables.execute("SELECT * FROM builds") == []
 
 
 @pytest.fixture
