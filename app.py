@@ -19,6 +19,7 @@ import falcon
 from build_admin import __version__, tokens
 from build_admin.middleware import metrics
 from build_admin.middleware.authentication import Authentication
+from build_admin.middleware.client import Client
 from build_admin.middleware.errors import add_error_handlers
 from build_admin.middleware.methods import Methods, Request
 from build_admin.middleware.request_id import RequestId
@@ -90,6 +91,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         RequestId(),
         RequestLog(store.database),
         *([counted] if counted else []),
+        Client(settings.trusted_proxy),
         Authentication(tokens.from_settings(settings, make=True)),
         Methods(),
     ]

@@ -64,13 +64,15 @@ class Settings:
     # BUILD_ADMIN_GRACE: seconds that a stop waits for the requests that it has accepted.
     grace: int = 10
 
-    # BUILD_ADMIN_CONNECTIONS: how many connections are open at once; further ones wait in the system's backlog.
+    # BUILD_ADMIN_CONNECTIONS: how many connections are open at once. When all are taken and another client waits, those
+    # that ask nothing are closed for it, first of an address that has more than half of them (but the trusted proxy).
     connections: int = 100
 
     # BUILD_ADMIN_IDLE_TIMEOUT: seconds after which a connection that asks nothing is closed.
     idle_timeout: int = 120
 
-    # BUILD_ADMIN_REQUEST_TIMEOUT: seconds within which a request must have arrived whole, first byte to last.
+    # BUILD_ADMIN_REQUEST_TIMEOUT: seconds within which a request must have arrived whole, first byte to last, and
+    # within which the client must have taken its answer; a second more for each 16 KB of a large one.
     request_timeout: int = 30
 
     # BUILD_ADMIN_MAX_HEADER: bytes that the request line and the headers may have together.

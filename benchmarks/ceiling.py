@@ -10,7 +10,7 @@ import falcon
 from waitress.server import TcpWSGIServer
 
 from build_admin.schemas.sample import SAMPLE
-from build_admin.server import server
+from build_admin.server.listener import adjustments
 from build_admin.settings import Settings
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
     app.add_route("/api/v1/admin/build", Echo())
     app.add_route("/api/v1/admin/builds/{build_id:int}", Echo())
-    settings = server.adjustments(Settings.from_environment())
+    settings = adjustments(Settings.from_environment())
     waitress = TcpWSGIServer(app, adj=settings, sockinfo=settings.listen[0])
     print(f"http://127.0.0.1:{waitress.effective_port}", flush=True)
     waitress.run()

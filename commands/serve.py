@@ -16,7 +16,8 @@ from build_admin.models.errors import BuildNotFound, Refusal
 from build_admin.models.rules import Rules
 from build_admin.models.stores.store import Store, in_words, open_store, withheld
 from build_admin.schemas.sample import BEFORE, SAMPLE
-from build_admin.server import server
+from build_admin.server.listener import ServerError
+from build_admin.server.server import serve
 from build_admin.settings import Settings
 
 log = logging.getLogger("build_admin.start")
@@ -51,8 +52,8 @@ def run(settings: Settings, options: Namespace) -> None:
                 print(_sample(settings, store, url), flush=True)
 
         try:
-            server.serve(app, settings, store.database, may_wait, announce, store.close)
-        except server.ServerError as error:
+            serve(app, settings, store.database, may_wait, announce, store.close)
+        except ServerError as error:
             raise CommandError(str(error)) from error
 
 

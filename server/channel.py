@@ -1,57 +1,55 @@
-"""Channel: a connection, and the requests that arrive on it.
+"""Channel: a connection, the requests that arrive on it, and the answers that leave.
 
-It relies on waitress 3.0.2: the main thread alone calls `handle_read`, `handle_write`, `readable` and `received`; a
-worker thread calls `service`, which takes `requests[0]` off and queues the channel again if there are more;
-`will_close` has the main thread close the socket, `close_when_flushed` once everything is sent.
+It relies on waitress 3.0.2: the main thread alone calls `handle_read`, `handle_write`, `handle_close`, `readable`,
+`writable` and `received`; a worker thread calls `service`, which answers `requests[0]`, takes it off after that, and
+writes with `write_soon`; `close_when_flushed` has the main thread close once everything is sent.
+
+What a client can make a connection hold is bounded:
+
+1. One request is parsed at a time. What arrives behind it waits as bytes, at most those of one read from the socket
+   (8 KB); after that nothing is read until the request is answered and the answer is with the system.
+2. So one answer at most waits to be sent. `MOST_UNSENT` bounds what all connections together hold of them.
+3. A worker thread never waits for a client: `write_soon` sends what the socket takes, and the main thread the rest.
+4. Times run for a request that arrives, for an answer that is not taken, and for a connection without either. They are
+   counted by `time.monotonic`: a clock that is set must stop no timeout.
 """
 
+import contextlib
+import os
 import socket
+import struct
 import time
 from typing import Any
 
-from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.channel import ClientDisconnected, HTTPChannel
+from waitress.utilities import Error
 
-from build_admin.server.task import AppTask, JsonErrorTask, RequestTimeout
-from build_admin.settings import Settings
+from build_admin.server.output import Output
+from build_admin.server.parser import Parser
+from build_admin.server.task import AppTask, JsonErrorTask
 
 #: Seconds that a client may go on sending after it was answered early, so that the answer is not lost by a reset.
 LINGER = 2
 
+#: Bytes a second that a client must take of a large answer at the least.
+SLOWEST = 16 * 1024
 
-class Parser(HTTPRequestParser):  # type: ignore[misc]
-    """Asks for no body that is refused already, and takes no request whose end two servers may see differently."""
+#: What a connection does that has no request at work: nothing, half a request, or not to take all of its answer.
+IDLE, PARTIAL, UNREAD = range(3)
 
-    #: The application's answer, once it was called; None before.
-    task: AppTask | None = None
+#: To close a socket so that the system forgets at once what is unsent (SO_LINGER, with no time).
+_ABORT = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
-    def parse_header(self, header_plus: bytes) -> None:
-        """Read the request line and the headers. Raises ParsingError for two lengths (RFC 9112, section 6.1)."""
-        try:
-            super().parse_header(header_plus)
-        except ValueError:  # from a Content-Length of more digits than Python reads
-            raise ParsingError("Content-Length is invalid") from None
-        lengths = "CONTENT_LENGTH" in self.headers, self.chunked or "TRANSFER_ENCODING" in self.headers
-        if all(lengths) or (self.version == "1.0" and lengths[1]):
-            raise ParsingError("Content-Length and Transfer-Encoding exclude each other")
-        # Waitress compares the whole header, which is a list (RFC 9110, section 7.6.1).
-        if "close" in {option.strip(" \t") for option in self.headers.get("CONNECTION", "").lower().split(",")}:
-            self.headers["CONNECTION"] = "close"
-            self.connection_close = True
 
-    def received(self, data: bytes) -> int:
-        """Take bytes in, and return how many of them belong to this request."""
-        taken: int = super().received(data)
-        if self.error:
-            self.expect_continue = False
-        return taken
+class RequestTimeout(Error):  # type: ignore[misc]
+    """RFC 9110, section 15.5.9."""
+
+    code = 408
+    reason = "Request Timeout"
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection.
-
-    Times are of `time.monotonic`: a clock that is set must stop no timeout.
-    """
+    """A connection."""
 
     error_task_class = JsonErrorTask
     parser_class = Parser
@@ -59,6 +57,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     # Waitress's own, said again for the type checker.
     request: Any
     close_when_flushed: bool
+    sent_continue: bool
 
     #: When the request whose turn it is was queued.
     arrived = 0.0
@@ -66,10 +65,18 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     lingers = False
     #: When to close, once only the client's sending is waited out.
     lingers_until: float | None = None
-    #: A request that has arrived in part, and when it was first seen.
-    partial: Any = None
-    partial_since = 0.0
+    #: When the first byte of `request` was read.
+    request_since = 0.0
+    #: When the last answer was written, and when the client must have taken it.
+    written_at = take_until = 0.0
+    #: What was read behind the request whose turn it is.
+    _behind = b""
     _last_activity = 0.0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Take a connection from waitress's server."""
+        super().__init__(*arguments, **options)
+        self.outbufs = [Output()]
 
     @property
     def last_activity(self) -> float:
@@ -105,53 +112,135 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             # The two know each other, and only the garbage collector would find that nobody else knows them.
             request.task = None
 
+    def write_soon(self, data: bytes) -> int:
+        """Send what the socket takes now of `data`, and leave the rest to the main thread. Raises ClientDisconnected.
+
+        Waitress's own waits here, in a worker thread, for a client that has left 16 MB unread.
+        """
+        with self.outbuf_lock:
+            if not self.connected:
+                raise ClientDisconnected
+            self.outbufs[0].append(data)
+            self.total_outbufs_len += len(data)
+            self._flush_exception(self._flush_some, do_close=False)
+            self._is_to_be_taken()
+        if self.total_outbufs_len:
+            self.server.bound_unsent()
+        return len(data)
+
+    def _is_to_be_taken(self) -> None:
+        self.written_at = time.monotonic()
+        self.take_until = self.written_at + self.server.settings.request_timeout + self.total_outbufs_len / SLOWEST
+
     def is_last(self, request: Any) -> bool:
         """Whether no other request has begun to arrive behind this one."""
-        return self.request is None and self.requests[-1:] == [request]
+        return self.requests[-1:] == [request] and not (self.request or self._behind)
 
     def is_idle(self, seconds: float) -> bool:
         """Whether nothing is being received, worked on or sent, nor was for some seconds."""
-        busy = self.requests or self.request or self.total_outbufs_len
-        return not busy and time.monotonic() - self.last_activity > seconds
+        held = self.holds()
+        return held is not None and held[0] == IDLE and time.monotonic() - held[1] > seconds
+
+    def holds(self) -> tuple[int, float] | None:
+        """Return what the connection does and since when (`time.monotonic`); None where a request is at work."""
+        if self.requests:
+            return None
+        # A request that was read already waits too until the socket can be written.
+        if self.total_outbufs_len or self._behind:
+            return UNREAD, self.written_at
+        return (IDLE, self.last_activity) if self.request is None else (PARTIAL, self.request_since)
 
     def readable(self) -> bool:
-        """Whether bytes are taken in now."""
-        return self.lingers_until is not None or super().readable()
+        """Whether bytes are taken in now. Waitress's own says no while a request is at work or an answer unsent."""
+        return self.lingers_until is not None or (super().readable() and not self._behind)
+
+    def writable(self) -> bool:
+        """Whether `handle_write` has something to do, once the socket can be written."""
+        return bool(super().writable() or (self._behind and not self.requests))
 
     def received(self, data: bytes) -> bool:
-        """Take bytes in, or throw them away if everything has been answered."""
-        return self.lingers_until is None and super().received(data)
+        """Take bytes in, as far as the next request goes, or throw them away if everything has been answered.
+
+        This replaces waitress's own, which makes requests of everything that it has read: hundreds of them, each with
+        an answer that has to be kept until its turn.
+        """
+        with self.requests_lock:
+            if self.will_close or self.close_when_flushed or self.lingers_until is not None:
+                return False
+            self._behind += data
+            while self._behind and not self.requests:
+                self._take()
+        return True
+
+    def _take(self) -> None:
+        if self.request is None:
+            self.request, self.request_since = Parser(self.adj), time.monotonic()
+        request = self.request
+        taken = request.received(self._behind)
+        self._behind = self._behind[taken:]
+        if request.expect_continue and request.headers_finished and not self.sent_continue:
+            self.send_continue()
+            self._is_to_be_taken()
+        if request.completed and request.empty:
+            # A client that sends nothing but line ends asks nothing either: its time goes on.
+            self.request = Parser(self.adj)
+        elif request.completed:
+            self.sent_continue = False
+            self.request = None
+            self.requests.append(request)
+            self.server.add_task(self)
 
     def handle_write(self) -> None:
-        """Send what there is to send; close if that was the last."""
-        if self.lingers and self.close_when_flushed and not self.total_outbufs_len:
-            # Closing a socket with unread bytes resets the connection, and the answer may be lost on its way.
-            self.lingers = self.close_when_flushed = False
-            self.lingers_until = time.monotonic() + LINGER
-            try:
-                self.socket.shutdown(socket.SHUT_WR)
-            except OSError:
-                self.will_close = True
+        """Send what there is to send; close if that was the last, or take up what was read behind the last request."""
+        lingers = self.lingers and self.close_when_flushed
+        if lingers:
+            # Waitress would close. To close a socket with unread bytes resets the connection, and the answer may be
+            # lost on its way.
+            self.close_when_flushed = False
         super().handle_write()
+        if lingers and self.total_outbufs_len:
+            self.close_when_flushed = True
+        elif lingers and self.connected:
+            self._linger()
+        elif self.connected and self._behind and not (self.requests or self.total_outbufs_len):
+            self.received(b"")
 
-    def maintain(self, settings: Settings) -> None:
-        """Close the connection if its client has been idle, or slow, for too long."""
-        now, timeout = time.monotonic(), settings.request_timeout
-        if self.request is not self.partial:
-            self.partial, self.partial_since = self.request, now
-        elif self.partial is not None and now - self.partial_since > timeout:
+    def _linger(self) -> None:
+        self.lingers, self._behind = False, b""
+        self.lingers_until = time.monotonic() + LINGER
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.handle_close()
+
+    def maintain(self) -> None:
+        """Close the connection if its client has been idle, or slow, for too long; in the main thread."""
+        now, settings = time.monotonic(), self.server.settings
+        does, since = self.holds() or (None, now)
+        if does == UNREAD and (now > self.take_until or now - self.last_activity > settings.request_timeout):
+            self.abandon()
+        elif does == PARTIAL and now - since > settings.request_timeout:
             self._refuse_partial()
-        unread = self.total_outbufs_len and now - self.last_activity > timeout
-        lingered = self.lingers_until is not None and now > self.lingers_until
-        if unread or lingered or self.is_idle(settings.idle_timeout):
-            self.will_close = True
+        elif (self.lingers_until or now) < now or self.is_idle(settings.idle_timeout):
+            self.handle_close()
+        elif self.will_close or self.close_when_flushed:
+            # The socket may never be reported to be writable.
+            self.handle_write()
+
+    def abandon(self) -> None:
+        """Close the connection at once, whatever is unsent; in the main thread.
+
+        Waitress's `will_close` takes effect when the socket can be written, which that of a client that reads nothing
+        never can.
+        """
+        if self.total_outbufs_len or self._behind:
+            with contextlib.suppress(OSError):
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+        self.handle_close()
 
     def _refuse_partial(self) -> None:
         with self.requests_lock:
-            request, self.request, self.partial = self.request, None, None
-            if request is None or self.requests:
-                self.will_close = True
-                return
+            request, self.request = self.request, None
             request.error = RequestTimeout("")
             self.requests.append(request)
             self.server.add_task(self)

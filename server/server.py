@@ -1,43 +1,29 @@
-"""Server: waitress, with the limits that the settings give, and stopped without dropping a request.
+"""Server: the loop that serves, and a stop that drops no request.
 
 Waitress ends its worker threads when it is stopped, whatever they are at (its issue 198), answers what it cannot read
-in plain text, and hands each request to a thread of its own. What is here, in `channel`, `task` and `dispatcher`,
-changes just that.
+in plain text, hands each request to a thread of its own, and lets clients that do nothing keep others out. What is in
+this room changes just that. Each file says which of waitress's internals it relies on; here it is `asyncore.loop`, one
+round of which asks every channel what it waits for, waits, and calls its handlers.
 """
 
 import gc
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
-import waitress.server
-from waitress.adjustments import Adjustments
-
-from build_admin.server.channel import Channel
 from build_admin.server.dispatcher import PATIENCE, Dispatcher, Transactions
+from build_admin.server.listener import Listener, ServerError
 from build_admin.settings import Settings
-
-#: How many times the room of a body it may take on its way in: a chunked one takes more than it has content. The limit
-#: is on the body itself, and the application holds to it.
-CHUNKED = 2
 
 #: Seconds without a byte after which a connection is closed by a stop. A client that sends its next request within them
 #: is told with its answer that the connection closes, instead of finding it closed.
 QUIET = 0.25
 
 
-class ServerError(Exception):
-    """The server cannot listen where it should; the message is one sentence."""
-
-
-class Server(waitress.server.TcpWSGIServer):  # type: ignore[misc]
+class Server(Listener):
     """Waitress's server with a stop that finishes what was accepted."""
-
-    channel_class = Channel
-    stopping = False
 
     def __init__(
         self,
@@ -48,46 +34,13 @@ class Server(waitress.server.TcpWSGIServer):  # type: ignore[misc]
         leave: Callable[[], object],
     ) -> None:
         """Listen. The arguments are those of `serve`. Raises OSError and ServerError."""
-        self._settings = settings
-        adj = adjustments(settings)
-        # IPv4 first, where a name has both: that is where a client looks that was given a number.
-        places = sorted(adj.listen, key=lambda place: place[0] != socket.AF_INET)
         self._polling = False
-        self._next_maintenance = 0.0
-        dispatcher = Dispatcher(adj.threads, transactions, may_wait, leave)
-        super().__init__(app, adj=adj, sockinfo=places[0], dispatcher=dispatcher)
-
-    @property
-    def url(self) -> str:
-        """Where the server listens, and the path under which it answers."""
-        host = f"[{self.effective_host}]" if ":" in self.effective_host else self.effective_host
-        return f"http://{host}:{self.effective_port}{self.adj.url_prefix}"
+        super().__init__(app, settings, Dispatcher(settings.threads, transactions, may_wait, leave))
 
     def pull_trigger(self) -> None:
         """Wake the thread that waits for sockets, if it does."""
         if self._polling:
             super().pull_trigger()
-
-    def set_reuse_addr(self) -> None:
-        """Take an address that an ended process has left; on Windows the option would take a living one's."""
-        if os.name != "nt":
-            super().set_reuse_addr()
-
-    def readable(self) -> bool:
-        """Whether a connection can be accepted; once a second, look after those that are there.
-
-        Waitress's own asks for the wall clock's time, and stops its maintenance where that is set back.
-        """
-        now = time.monotonic()
-        if now >= self._next_maintenance:
-            self._next_maintenance = now + 1
-            self.maintenance(now)
-        return bool(super().readable())
-
-    def maintenance(self, now: float) -> None:
-        """Close connections that have been idle or slow for too long."""
-        for channel in list(self.active_channels.values()):
-            channel.maintain(self._settings)
 
     def stop(self, signum: int, frame: Any = None) -> None:
         """Stop, as a signal handler: what was accepted is finished first. A second signal ends the process at once."""
@@ -108,20 +61,23 @@ class Server(waitress.server.TcpWSGIServer):  # type: ignore[misc]
         3. Have the worker threads answer, and give them the interpreter for it (`Dispatcher.work`).
 
         Where work is left after that, because it takes longer than PATIENCE, the next wait is short too, so that
-        another thread can be called for it soon.
+        another thread can be called for it soon; so it is while a client waits for a connection.
         """
         left = False
         while not self.stopping:
-            self._poll(timeout=PATIENCE if left else 1)
+            self._poll(timeout=PATIENCE if left else 0.1 if self.client_waits else 1)
+            self.look_after()
+            self.open_pending()
             before = 0
             while before < (before := self.task_dispatcher.waiting):
                 self._poll(timeout=0)
             left = self.task_dispatcher.work()
-        deadline = time.monotonic() + self._settings.grace
-        self._close_listener()
+        deadline = time.monotonic() + self.settings.grace
+        self.close_listener()
+        self._poll(timeout=0)
         while self.active_channels and time.monotonic() < deadline:
             for channel in list(self.active_channels.values()):
-                channel.maintain(self._settings)
+                channel.maintain()
                 if channel.is_idle(QUIET):
                     channel.will_close = True
             self._poll(timeout=0.05)
@@ -133,17 +89,6 @@ class Server(waitress.server.TcpWSGIServer):  # type: ignore[misc]
         self._polling = True
         self.asyncore.loop(timeout=timeout, use_poll=self.adj.asyncore_use_poll, map=self._map, count=1)
         self._polling = False
-
-    def _close_listener(self) -> None:
-        # The system has completed these connections, and their clients may have sent a request.
-        before = -1
-        while before < len(self.active_channels) < self._settings.connections:
-            before = len(self.active_channels)
-            self.handle_accept()
-        self.accepting = False
-        self.del_channel(self._map)
-        self.socket.close()
-        self._poll(timeout=0)
 
 
 def serve(
@@ -182,34 +127,3 @@ def serve(
     gc.set_threshold(10_000)
     announce(server.url)
     server.run()
-
-
-def adjustments(settings: Settings) -> Adjustments:
-    """Return waitress's own settings. Raises ServerError where it refuses one."""
-    proxy: dict[str, Any] = {"clear_untrusted_proxy_headers": False}
-    if settings.trusted_proxy:
-        proxy = {
-            "trusted_proxy": settings.trusted_proxy,
-            "trusted_proxy_headers": {"x-forwarded-for"},
-            "clear_untrusted_proxy_headers": True,
-        }
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    try:
-        return Adjustments(
-            listen=f"{host}:{settings.port}",
-            threads=settings.threads,
-            ident=None,
-            # The listener and the trigger are in the map that waitress counts.
-            connection_limit=settings.connections + 2,
-            channel_timeout=settings.idle_timeout,
-            cleanup_interval=1,
-            max_request_header_size=settings.max_header,
-            max_request_body_size=CHUNKED * settings.max_body,
-            asyncore_use_poll=True,
-            # It becomes WSGI's SCRIPT_NAME, whether or not the proxy leaves it in the path.
-            url_prefix=settings.prefix,
-            **proxy,
-        )
-    except ValueError as error:
-        reason = str(error).rstrip(".")
-        raise ServerError(f"Cannot listen on {settings.host}:{settings.port}: {reason}.") from None

@@ -6,12 +6,19 @@ of a channel can be replaced; `build_response_header` reads `status`, `response_
 
 import functools
 import json
+import logging
 from typing import Any
 
 from waitress.task import ErrorTask, WSGITask
-from waitress.utilities import Error, build_http_date
+from waitress.utilities import build_http_date
 
+from build_admin.logs import event
 from build_admin.middleware import request_id
+
+log = logging.getLogger("build_admin.request")
+
+#: Bytes of a body up to which it is sent together with its headers. A larger one is not copied for that.
+TOGETHER = 16 * 1024
 
 _SENTENCES = {
     400: "The request is not HTTP as RFC 9112 has it.",
@@ -19,28 +26,37 @@ _SENTENCES = {
     413: "The body is too large.",
     431: "The request line and the headers are too long.",
     501: "This Transfer-Encoding is not supported; send the body as it is, or chunked.",
+    505: "This version of HTTP is not supported; use HTTP/1.1.",
 }
-
-
-class RequestTimeout(Error):  # type: ignore[misc]
-    """RFC 9110, section 15.5.9."""
-
-    code = 408
-    reason = "Request Timeout"
 
 
 class JsonErrorTask(ErrorTask):  # type: ignore[misc]
     """Answers a request that never reaches the application in JSON, as every other."""
 
     def execute(self) -> None:
-        """Write the whole answer, and close the connection after it. Replaces waitress's plain text."""
-        error = self.request.error
+        """Log the request, write the whole answer, and close the connection after it; waitress answers in plain text.
+
+        A request whose line could not be read has no method and no path.
+        """
+        request, error = self.request, self.request.error
+        identifier = request_id.of(request.headers.get("X_REQUEST_ID"))
+        event(
+            log,
+            logging.INFO,
+            "request",
+            method=getattr(request, "command", None),
+            path=getattr(request, "path", None),
+            status=error.code,
+            client=self.channel.addr[0],
+            refused=error.body or None,
+            request=identifier,
+        )
         sentence = _SENTENCES.get(error.code, "This is a defect of Build Admin; its log has the details.")
         body = (json.dumps({"error": sentence}) + "\n").encode("ascii")
         self.status = f"{error.code} {error.reason}"
         self.response_headers += [
             ("Content-Type", "application/json"),
-            ("X-Request-ID", request_id.of(self.request.headers.get("X_REQUEST_ID"))),
+            ("X-Request-ID", identifier),
         ]
         self.set_close_on_finish()
         self.content_length = len(body)
@@ -89,13 +105,20 @@ class AppTask(WSGITask):  # type: ignore[misc]
             self.content_length = len(self._body)
         header = self.build_response_header()
         self.wrote_header = True
-        self.channel.write_soon(header + self._body if self.has_body else header)
+        if self.has_body and len(self._body) > TOGETHER:
+            self.channel.write_soon(header)
+            self.channel.write_soon(self._body)
+        else:
+            self.channel.write_soon(header + self._body if self.has_body else header)
 
     def build_response_header(self) -> bytes:
         """Return the status line and headers. Raises ValueError for a header that would be more than one line."""
-        # A client is told that its connection closes where the server stops and nothing else is to be answered.
-        if self.channel.server.stopping and self.channel.is_last(self.request):
+        # A client is told that its connection closes where another client waits for one, or where the server stops and
+        # nothing else is to be answered. It may send more before it has read that.
+        server = self.channel.server
+        if server.pending or (server.stopping and self.channel.is_last(self.request)):
             self.set_close_on_finish()
+            self.channel.lingers = True
         closes = self.close_on_finish or self.version == "1.0" or self.request.connection_close
         header: bytes = super().build_response_header()
         if header.count(b"\n") != len(self.response_headers) + 2:

@@ -127,7 +127,7 @@ def test_made_up_requests_break_nothing(fuzzed: Service) -> None:
     for number in range(REQUESTS):
         request = made_up(chance)
         seen = statuses(fuzzed, request)
-        assert not [status for status in seen if status >= 500 and status != 501], (request, seen)
+        assert not [status for status in seen if status >= 500 and status not in (501, 505)], (request, seen)
         if number == REQUESTS // 4:
             before = memory(fuzzed)
     assert fuzzed.get("/health").status == 200

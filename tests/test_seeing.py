@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import sqlite3
 import subprocess
@@ -15,7 +16,8 @@ import pytest
 
 from build_admin.models.stores.store import FILE
 from platforms import needs_bash, needs_open_files_to_move
-from service import BUILDS, REPAIRS, ROOT, Service, build, environment, running, token
+from service import BUILDS, REPAIRS, ROOT, Service, build, environment, refused, running, token
+from sockets import answer_to
 
 
 class Seen:
@@ -264,3 +266,63 @@ def test_a_repair_is_logged_in_one_line_and_counted(data: Path, tmp_path: Path) 
     assert seen['build_admin_repaired_builds_total{result="repaired"}'] == 2
     assert seen['build_admin_repaired_builds_total{result="undone"}'] == 2
     assert seen['build_admin_overwrites_total{result="changed"}'] == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "client"),
+    [
+        ("2001:DB8::9", "2001:db8::9"),
+        ("[2001:db8::9]:443", "2001:db8::9"),
+        ('"[2001:db8::9]"', "2001:db8::9"),
+        ("nobody, 203.0.113.9:1234", "203.0.113.9"),
+    ],
+)
+def test_a_client_behind_a_proxy_is_known_by_its_address(data: Path, given: str, client: str) -> None:
+    with seen(data, LOG_FORMAT="json", TRUSTED_PROXY="127.0.0.1") as log:
+        assert log.service.get("/health", X_Forwarded_For=given).status == 200
+        assert log.events()[-1]["client"] == client
+
+
+@pytest.mark.parametrize("given", ['"203.0.113', ":80", "unknown", "203.0.113.9,", "203.0.113.256"])
+def test_a_client_whom_a_proxy_gives_no_address_is_refused_and_logged(data: Path, given: str) -> None:
+    with seen(data, LOG_FORMAT="json", TRUSTED_PROXY="127.0.0.1") as log:
+        answer = log.service.get("/health", X_Forwarded_For=given, X_Request_ID="mine")
+        assert "X-Forwarded-For" in refused(answer, 400)["error"]
+        last = log.events()[-1]
+        assert (last["status"], last["request"], last["client"]) == (400, "mine", "127.0.0.1")
+
+
+def test_a_request_that_is_no_http_is_one_line_with_its_id(data: Path) -> None:
+    with seen(data, LOG_FORMAT="json") as log:
+        _, headers, _ = answer_to(log.service, b"GET /health HTTP/1.1\r\n\r\n")
+        line = log.events()[-1]
+        assert {name: line[name] for name in ("event", "method", "path", "status", "client", "request")} == {
+            "event": "request",
+            "method": "GET",
+            "path": "/health",
+            "status": 400,
+            "client": "127.0.0.1",
+            "request": headers["x-request-id"],
+        }
+        assert "Host" in line["refused"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("where", ["a full disk", "a closed pipe"])
+def test_a_log_that_cannot_be_written_ends_nothing(data: Path, where: str) -> None:
+    with contextlib.ExitStack() as stack:
+        if where == "a full disk":
+            log = stack.enter_context(Path("/dev/full").open("wb"))
+        else:
+            end, begin = os.pipe()
+            os.close(end)
+            log = stack.enter_context(os.fdopen(begin, "wb"))
+        service = stack.enter_context(running(DATA=data, stderr=log, THREADS=1, LOG_LEVEL="DEBUG"))
+        service.create(id=1)
+        # Each thread has come by its log more than once.
+        for number in range(5):
+            assert service.put(build(id=1, title=f"title {number}")).status == 200
+            assert service.put(build(id=2)).status == 404
+            assert service.find(1)["title"] == f"title {number}"
+            assert service.get("/health").status == 200
+            assert answer_to(service, b"nonsense\r\n\r\n")[0] == 400

@@ -1,15 +1,13 @@
-"""The server: its limits, its own answers, and its stop."""
+"""The server's stop."""
 
 import contextlib
 import http.client
 import json
 import os
 import signal
-import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,149 +17,10 @@ import pytest
 from build_admin.models.stores.store import FILE
 from platforms import needs_signals
 from service import BUILD, Service, build, run, running
+from sockets import connected, received
 
 #: How often a service is stopped under load.
 STOPS = int(os.environ.get("BUILD_ADMIN_TEST_STOPS", "3"))
-
-
-@pytest.fixture(scope="module")
-def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with limits that a test can reach."""
-    settings: dict[str, Any] = {
-        "REQUEST_TIMEOUT": 1,
-        "IDLE_TIMEOUT": 2,
-        "CONNECTIONS": 10,
-        "MAX_HEADER": 4096,
-        "THREADS": 2,
-    }
-    with running(DATA=tmp_path_factory.mktemp("limited"), **settings) as service:
-        yield service
-
-
-@contextlib.contextmanager
-def connected(service: Service, timeout: float = 20) -> Iterator[socket.socket]:
-    with contextlib.closing(socket.create_connection((service.host, service.port), timeout)) as connection:
-        yield connection
-
-
-def answer_to(service: Service, request: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Send bytes as they are, and return the status, the headers (names in lower case) and the body of the answer."""
-    with connected(service) as connection:
-        connection.sendall(request)
-        return received(connection)
-
-
-def received(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
-    response = http.client.HTTPResponse(connection)
-    response.begin()
-    return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
-
-
-@pytest.mark.parametrize(
-    ("request_", "status"),
-    [
-        (b"nonsense\r\n\r\n", 400),
-        (b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
-        (b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 2\r\n\r\n", 400),
-        (b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 4000 + b"\r\n\r\n", 413),
-        (b"GET /health HTTP/1.1\r\nHost : x\r\n\r\n", 400),
-        (b"GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
-        (b"GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
-        (b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 5000 + b"\r\n\r\n", 431),
-        (b"PUT /health HTTP/1.1\r\nHost: x\r\nContent-Length: 600000\r\n\r\n", 413),
-    ],
-)
-def test_what_does_not_reach_the_application_is_answered_in_json_too(
-    limited: Service, request_: bytes, status: int
-) -> None:
-    answered, headers, body = answer_to(limited, request_)
-    assert answered == status
-    assert headers["content-type"] == "application/json"
-    assert headers["connection"] == "close"
-    assert "server" not in headers
-    assert 1 <= len(headers["x-request-id"]) <= 64
-    assert list(json.loads(body)) == ["error"]
-
-
-def test_the_clients_request_id_comes_back_with_an_early_answer(limited: Service) -> None:
-    request = b"PUT /health HTTP/1.1\r\nHost: x\r\nX-Request-ID: mine.1\r\nContent-Length: 600000\r\n\r\n"
-    assert answer_to(limited, request)[1]["x-request-id"] == "mine.1"
-
-
-def test_a_client_that_is_still_sending_gets_its_answer(limited: Service) -> None:
-    with connected(limited) as connection:
-        connection.sendall(b"PUT " + BUILD.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n")
-        status, headers, _ = received(connection)
-        assert (status, headers["connection"]) == (413, "close")
-        # A closed socket would answer these with a reset, which overtakes the answer on some systems.
-        for _ in range(10):
-            connection.sendall(b"x" * 10_000)
-
-
-def test_a_body_that_is_refused_is_not_asked_for(limited: Service) -> None:
-    request = b"PUT /health HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 600000\r\n\r\n"
-    with connected(limited) as connection:
-        connection.sendall(request)
-        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
-
-
-def test_a_body_of_exactly_the_limit_is_taken_also_in_small_chunks(limited: Service) -> None:
-    body = json.dumps(build(id=1)).encode().ljust(262_144)
-    head = (
-        f"PUT {BUILD}?dry_run=true HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIf-None-Match: *\r\n"
-        f"Authorization: Bearer {limited.token}\r\nTransfer-Encoding: chunked\r\n\r\n"
-    ).encode()
-    chunks = b"".join(b"400\r\n" + body[at : at + 1024] + b"\r\n" for at in range(0, len(body), 1024))
-    assert answer_to(limited, head + chunks + b"0\r\n\r\n")[0] == 201
-    assert answer_to(limited, head + chunks + b"1\r\n \r\n0\r\n\r\n")[0] == 413
-
-
-def test_a_smaller_limit_of_the_body_holds(data: Path) -> None:
-    body = json.dumps(build(id=1)).encode()
-    with running(DATA=data, MAX_BODY=8192) as service:
-        assert service.put(body.ljust(8192), If_None_Match="*").status == 201
-        refused = service.put(body.ljust(8193))
-        assert (refused.status, refused.json) == (413, {"error": "The body has more than 8192 bytes."})
-        assert service.put(body.ljust(100_000)).json == {"error": "The body is too large."}
-
-
-def test_a_request_that_trickles_in_is_dropped_and_holds_no_thread(limited: Service) -> None:
-    with contextlib.ExitStack() as stack:
-        slow = [stack.enter_context(connected(limited)) for _ in range(4)]
-        for connection in slow:
-            connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n")
-        assert limited.get("/health").status == 200
-        for connection in slow:
-            status, headers, body = received(connection)
-            assert (status, headers["content-type"]) == (408, "application/json")
-            assert "error" in json.loads(body)
-            assert connection.recv(1) == b""
-
-
-def test_an_idle_connection_is_closed(limited: Service) -> None:
-    with connected(limited) as connection:
-        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert received(connection)[0] == 200
-        assert connection.recv(1) == b""
-
-
-def test_further_connections_wait_until_there_is_room(limited: Service) -> None:
-    request = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
-    with contextlib.ExitStack() as stack:
-        connections = [stack.enter_context(connected(limited)) for _ in range(14)]
-        for connection in connections:
-            connection.sendall(request)
-        # The first keep their places until they are idle for too long; then the others are let in.
-        assert [received(connection)[0] for connection in connections] == [200] * 14
-
-
-def test_pipelined_requests_are_answered_in_order(limited: Service) -> None:
-    with connected(limited) as connection:
-        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /version HTTP/1.1\r\nHost: x\r\n\r\n")
-        text = b""
-        while b"version" not in text:
-            text += connection.recv(65536)
-        assert text.index(b'"ok"') < text.index(b'"version"')
 
 
 class Client(threading.Thread):

@@ -1,0 +1,33 @@
+"""Client: whose request it is, where a reverse proxy has sent it on."""
+
+import ipaddress
+import re
+
+import falcon
+
+#: An address as proxies write it: with a port or without, an IPv6 one in brackets or not, in quotes or not.
+_HOP = re.compile(r'"?(?:\[([0-9A-Fa-f:.]+)\](?::\d+)?|([0-9.]+)(?::\d+)?|([0-9A-Fa-f:.]+))"?')
+
+
+class Client:
+    """Falcon middleware that takes the client's address from X-Forwarded-For, where the trusted proxy has sent it."""
+
+    def __init__(self, trusted_proxy: str) -> None:
+        """Believe the proxy with this address; none, where it is empty."""
+        self._proxy = trusted_proxy
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Set `req.remote_addr` to the last address in the header, which is the one that the proxy itself has seen.
+
+        Raises HTTPBadRequest where that is none.
+        """
+        given = req.get_header("X-Forwarded-For")
+        if given is not None and self._proxy and req.env.get("REMOTE_ADDR") == self._proxy:
+            hop = _HOP.fullmatch(given.rpartition(",")[2].strip())
+            try:
+                address = ipaddress.ip_address(next(filter(None, hop.groups())) if hop else "")
+            except ValueError:
+                raise falcon.HTTPBadRequest(
+                    description="The header X-Forwarded-For must end with the client's IP address; mend the proxy."
+                ) from None
+            req.env["REMOTE_ADDR"] = str(address)

@@ -1,0 +1,61 @@
+"""What the tests send over sockets, byte for byte, where http.client would not."""
+
+import contextlib
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from service import BUILD, Service
+
+HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@contextlib.contextmanager
+def connected(service: Service, timeout: float = 20, source: str = "", buffer: int = 0) -> Iterator[socket.socket]:
+    """Connect, where they are given from one of this machine's addresses and with a small buffer for answers."""
+    with contextlib.closing(socket.socket(socket.AF_INET)) as connection:
+        connection.settimeout(timeout)
+        if buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        if source:
+            connection.bind((source, 0))
+        connection.connect((service.host, service.port))
+        yield connection
+
+
+def answer_to(service: Service, request: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Send bytes as they are, and return the status, the headers (names in lower case) and the body of the answer."""
+    with connected(service) as connection:
+        connection.sendall(request)
+        return received(connection)
+
+
+def received(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    response = http.client.HTTPResponse(connection)
+    response.begin()
+    return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+
+
+def everything(connection: socket.socket) -> bytes:
+    """Return what comes until the connection is closed."""
+    text = b""
+    with contextlib.suppress(ConnectionError):
+        while data := connection.recv(65536):
+            text += data
+    return text
+
+
+def put(service: Service, document: Any, *headers: str) -> bytes:
+    """Return a request to overwrite a build, with a valid token."""
+    body = json.dumps(document).encode()
+    lines = [
+        f"PUT {BUILD} HTTP/1.1",
+        "Host: x",
+        f"Authorization: Bearer {service.token}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + body

@@ -1,0 +1,50 @@
+"""The clock: where it is set back while the service runs, no timeout and no stop waits for it."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service import PROGRAM, Service, running
+from sockets import HEALTH, connected, received
+
+#: Sets the wall clock of the process that imports it a day back, once a file is there.
+_BACK = """
+import os, time
+now = time.time
+time.time = lambda: now() - 86400 * os.path.exists({file!r})
+"""
+
+
+@pytest.fixture
+def set_back(data: Path, tmp_path: Path) -> Iterator[Service]:
+    """A service with short timeouts, whose clock is a day back from when it has answered first."""
+    file = tmp_path / "back"
+    (tmp_path / "sitecustomize.py").write_text(_BACK.format(file=str(file)), encoding="utf-8")
+    settings = {"REQUEST_TIMEOUT": 1, "IDLE_TIMEOUT": 1, "GRACE": 1}
+    with running(DATA=data, PYTHONPATH=tmp_path, program=PROGRAM, **settings) as service:
+        before = service.get("/health").headers["Date"]
+        file.touch()
+        assert service.get("/health").headers["Date"][:16] != before[:16]
+        yield service
+
+
+def test_an_idle_client_and_half_a_request_are_closed(set_back: Service) -> None:
+    with connected(set_back) as idle, connected(set_back) as half:
+        idle.sendall(HEALTH)
+        assert received(idle)[0] == 200
+        half.sendall(HEALTH[:-2])
+        assert received(half)[0] == 408
+        assert idle.recv(1) == b""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send; its stop is Ctrl-Break")
+def test_a_stop_ends(set_back: Service) -> None:
+    with connected(set_back) as half:
+        half.sendall(HEALTH[:-2])
+        assert set_back.get("/health").status == 200
+        assert set_back.process
+        set_back.process.send_signal(signal.SIGTERM)
+        assert set_back.process.wait(10) == 0

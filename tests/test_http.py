@@ -1,0 +1,203 @@
+"""HTTP as RFC 9110 and RFC 9112 have it, byte for byte: what is refused, where a request ends, and what closes."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service import BUILD, BUILDS, Service, build, running
+from sockets import HEALTH, answer_to, connected, everything, put, received
+
+
+@pytest.fixture(scope="module")
+def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with limits that a test can reach."""
+    with running(DATA=tmp_path_factory.mktemp("limited"), MAX_HEADER=4096, THREADS=2) as service:
+        yield service
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 2\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 4000 + b"\r\n\r\n", 413),
+        (b"GET /health HTTP/1.1\r\nHost : x\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 5000 + b"\r\n\r\n", 431),
+        (b"PUT /health HTTP/1.1\r\nHost: x\r\nContent-Length: 600000\r\n\r\n", 413),
+        (b"GET /health\r\n\r\n", 400),
+        (b"GET /health HTTP/1.2\r\nHost: x\r\n\r\n", 505),
+        (b"GET /health HTTP/0.9\r\nHost: x\r\n\r\n", 505),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        (b"GET http://[::1/health HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400),
+        (b"GET /health HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: x/y\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n\r\n0\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\ntransfer-encoding:\r\n\r\n0\r\n\r\n", 501),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n", 400),
+        (b"GET /health HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"GET /health HTTP/1.0\r\nTransfer-Encoding:\r\n\r\n0\r\n\r\n", 400),
+    ],
+)
+def test_what_does_not_reach_the_application_is_answered_in_json_too(
+    limited: Service, request_: bytes, status: int
+) -> None:
+    answered, headers, body = answer_to(limited, request_)
+    assert answered == status
+    assert headers["content-type"] == "application/json"
+    assert headers["connection"] == "close"
+    assert "server" not in headers
+    assert 1 <= len(headers["x-request-id"]) <= 64
+    assert list(json.loads(body)) == ["error"]
+
+
+def test_the_clients_request_id_comes_back_with_an_early_answer(limited: Service) -> None:
+    request = b"PUT /health HTTP/1.1\r\nHost: x\r\nX-Request-ID: mine.1\r\nContent-Length: 600000\r\n\r\n"
+    assert answer_to(limited, request)[1]["x-request-id"] == "mine.1"
+
+
+def test_a_client_that_is_still_sending_gets_its_answer(limited: Service) -> None:
+    with connected(limited) as connection:
+        connection.sendall(b"PUT " + BUILD.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n")
+        status, headers, _ = received(connection)
+        assert (status, headers["connection"]) == (413, "close")
+        # A closed socket would answer these with a reset, which overtakes the answer on some systems.
+        for _ in range(10):
+            connection.sendall(b"x" * 10_000)
+
+
+def test_a_body_that_is_refused_is_not_asked_for(limited: Service) -> None:
+    request = b"PUT /health HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 600000\r\n\r\n"
+    with connected(limited) as connection:
+        connection.sendall(request)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_body_of_exactly_the_limit_is_taken_also_in_small_chunks(limited: Service) -> None:
+    body = json.dumps(build(id=1)).encode().ljust(262_144)
+    head = (
+        f"PUT {BUILD}?dry_run=true HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIf-None-Match: *\r\n"
+        f"Authorization: Bearer {limited.token}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ).encode()
+    chunks = b"".join(b"400\r\n" + body[at : at + 1024] + b"\r\n" for at in range(0, len(body), 1024))
+    assert answer_to(limited, head + chunks + b"0\r\n\r\n")[0] == 201
+    assert answer_to(limited, head + chunks + b"1\r\n \r\n0\r\n\r\n")[0] == 413
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /health HTTP/1.0\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost:\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nhost: [2001:db8::1]:8080\r\n\r\n",
+        b"GET http://y/health HTTP/1.1\r\nHost: y\r\n\r\n",
+        b"\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked \r\n\r\n1;a=b\r\nx\r\n0\r\nTrailer: y\r\n\r\n",
+    ],
+)
+def test_what_http_allows_is_answered(limited: Service, request_: bytes) -> None:
+    assert answer_to(limited, request_)[0] == 200
+
+
+def test_a_body_in_chunks_of_one_byte_is_taken_within_the_limit(limited: Service) -> None:
+    head = (
+        f"PUT {BUILD}?dry_run=true HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIf-None-Match: *\r\n"
+        f"Authorization: Bearer {limited.token}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ).encode()
+    body = json.dumps(build(id=1)).encode().ljust(262_144)
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
+    assert answer_to(limited, head + chunks + b"0\r\n\r\n")[0] == 201
+    assert answer_to(limited, head + chunks + b"1\r\n \r\n0\r\n\r\n")[0] == 413
+
+
+@pytest.mark.parametrize("length", ["", "Content-Length: 0\r\n"])
+def test_a_client_that_expects_100_without_a_body_swallows_no_request(limited: Service, length: str) -> None:
+    expecting = f"GET {BUILDS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {limited.token}\r\nExpect: 100-continue\r\n"
+    stranger = f"GET {BUILDS} HTTP/1.1\r\nHost: x\r\n\r\n"
+    with connected(limited) as connection:
+        connection.sendall((expecting + length + "\r\n").encode())
+        assert received(connection)[0] == 200
+        connection.sendall(stranger.encode())
+        assert received(connection)[0] == 401
+        closing = stranger.replace("Host", "Connection: close\r\nHost")
+        connection.sendall((expecting + length + "\r\n" + closing).encode())
+        assert re.findall(rb"HTTP/1.1 \d+", everything(connection)) == [b"HTTP/1.1 200", b"HTTP/1.1 401"]
+
+
+def test_a_client_that_expects_100_is_told_to_go_on(limited: Service) -> None:
+    whole = put(limited, build(id=1), "Expect: 100-continue", "If-None-Match: *", "Connection: close")
+    head, _, body = whole.partition(b"\r\n\r\n")
+    with connected(limited) as connection:
+        # Its turn comes when what was asked before is answered.
+        connection.sendall(HEALTH + head + b"\r\n\r\n")
+        text = b""
+        while not text.endswith(b"\r\n\r\n"):
+            text += connection.recv(65536)
+        assert re.findall(rb"HTTP/1.1 \d+", text) == [b"HTTP/1.1 200", b"HTTP/1.1 100"]
+        connection.sendall(body)
+        assert everything(connection).startswith(b"HTTP/1.1 201")
+
+
+@pytest.mark.parametrize("options", ["close", "close, TE", "TE,\tClose"])
+def test_a_connection_that_its_client_closes_is_closed(limited: Service, options: str) -> None:
+    with connected(limited) as connection:
+        connection.sendall(f"GET /health HTTP/1.1\r\nHost: x\r\nConnection: {options}\r\n\r\n".encode())
+        status, headers, _ = received(connection)
+        assert (status, headers["connection"]) == (200, "close")
+        assert connection.recv(1) == b""
+
+
+def test_a_304_keeps_the_connection(service: Service, new_id: int) -> None:
+    service.create(id=new_id)
+    etag = service.get(f"{BUILDS}/{new_id}").etag
+    request = (
+        f"GET {BUILDS}/{new_id} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.token}\r\n"
+        f"If-None-Match: {etag}\r\n\r\n"
+    ).encode()
+    with connected(service) as connection:
+        for _ in range(2):
+            connection.sendall(request)
+            status, headers, body = received(connection)
+            assert (status, headers.get("connection"), body) == (304, None, b"")
+        connection.sendall(HEALTH)
+        assert received(connection)[0] == 200
+
+
+def test_many_pipelined_requests_are_each_answered_in_order(service: Service, new_id: int) -> None:
+    service.create(id=new_id)
+    read = f"GET {BUILDS}/{new_id} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.token}\r\n\r\n".encode()
+    requests = [put(service, build(id=new_id, title=f"title {number}")) + read for number in range(20)]
+    last = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with connected(service) as connection:
+        connection.sendall(b"".join(requests) + last)
+        text = everything(connection)
+    assert re.findall(rb"HTTP/1.1 (\d+)", text) == [b"200"] * 41
+    assert re.findall(rb'"title ?(\d+)"', text.replace(b'"title": ', b"")) == [
+        b"%d" % (number // 2) for number in range(40)
+    ]
+
+
+def test_a_smaller_limit_of_the_body_holds(data: Path) -> None:
+    body = json.dumps(build(id=1)).encode()
+    with running(DATA=data, MAX_BODY=8192) as service:
+        assert service.put(body.ljust(8192), If_None_Match="*").status == 201
+        refused = service.put(body.ljust(8193))
+        assert (refused.status, refused.json) == (413, {"error": "The body has more than 8192 bytes."})
+        assert service.put(body.ljust(100_000)).json == {"error": "The body is too large."}
+
+
+def test_pipelined_requests_are_answered_in_order(limited: Service) -> None:
+    with connected(limited) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /version HTTP/1.1\r\nHost: x\r\n\r\n")
+        text = b""
+        while b"version" not in text:
+            text += connection.recv(65536)
+        assert text.index(b'"ok"') < text.index(b'"version"')
