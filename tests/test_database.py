@@ -22,7 +22,7 @@ from build_admin.models.stores.sqlite import CHECKPOINT, CHECKPOINT_OF_LARGE, LA
 from build_admin.models.stores.store import FILE, Store, open_store
 from build_admin.settings import Settings
 from platforms import needs_open_files_to_move
-from postgresql import await_a_waiting_one
+from postgresql import await_waiting
 from service import BUILD, KEY, build, token
 
 ME = Author("me", "a-request")
@@ -274,7 +274,7 @@ def test_a_member_that_would_wait_for_a_row_leaves_the_group(new_database: Any, 
         with one.database.group() as members:
             members.run(first)
             waiting = pool.submit(run_second)
-            await_a_waiting_one(url)
+            await_waiting(url)
         waiting.result()
     assert [one.find(number)["title"] for number in (1, 2)] == ["two", "two"]
     assert [request.told[0].revision for request in (first, *second)] == [2, 2, 3]

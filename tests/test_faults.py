@@ -17,7 +17,7 @@ from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.store import FILE
 from build_admin.models.stores.tables import absent
 from platforms import needs_limits
-from postgresql import await_a_waiting_one, postgresql
+from postgresql import await_waiting, postgresql
 from service import BUILDS, REPAIRS, Answer, Service, build, run, running
 from torture_repairs import fill
 
@@ -82,7 +82,7 @@ def test_a_connection_that_is_ended_in_a_transaction_is_503_and_writes_nothing(
     with psycopg.connect(url) as holder, ThreadPoolExecutor(1) as pool:
         holder.execute("SELECT * FROM builds WHERE id = %s FOR UPDATE", (new_id,))
         answer = pool.submit(postgres.put, build(id=new_id, title="new"))
-        await_a_waiting_one(url)
+        await_waiting(url)
         end_connections(administrator)
         assert unavailable(answer.result())
     assert postgres.find(new_id)["title"] == build()["title"]

@@ -18,7 +18,7 @@ import pytest
 
 from benchmarks.databases import fill
 from platforms import needs_signals, needs_terminal
-from postgresql import await_a_waiting_one
+from postgresql import await_waiting
 from service import BUILDS, PROGRAM, Service, build, environment, run, running
 
 #: Enough for every command to take several tenths of a second.
@@ -271,7 +271,7 @@ def test_ctrl_c_while_an_import_is_committed_tells_the_truth(
         )
         holder.execute("SELECT pg_advisory_lock(1)")
         with started("import", file, **settings) as process:
-            await_a_waiting_one(url)
+            await_waiting(url)
             process.send_signal(signal.SIGINT)
             assert process.stderr
             assert process.stderr.readline().startswith(b"It is too late to interrupt the import")

@@ -1,0 +1,137 @@
+"""Waits: who waits for a lock, or for a database that does not answer, keeps nobody else waiting, and not for long."""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+
+from build_admin.models.stores.store import FILE
+from postgresql import await_waiting, postgresql
+from service import BUILDS, Answer, Service, build, running
+
+#: How many requests come at once. The last of them is answered in time too.
+MANY = 32
+
+#: Seconds within which each is answered, as the README says.
+IN_TIME = 10
+
+
+def timed(request: Callable[[], Answer]) -> tuple[int, bool]:
+    """Return the status that a request gets, and whether in time."""
+    began = time.monotonic()
+    answer = request()
+    return answer.status, time.monotonic() - began < IN_TIME
+
+
+@pytest.mark.parametrize("held", [1, 3, 10])
+def test_rows_that_another_session_holds_are_waited_for_by_those_alone_who_need_them(
+    new_database: Any, data: Path, held: int
+) -> None:
+    url = new_database()
+    with (
+        running(DATA=data, DATABASE_URL=url) as service,
+        ThreadPoolExecutor(held + 8) as pool,
+        psycopg.connect(url) as holder,
+    ):
+        ids = range(1, held + 9)
+        for number in ids:
+            service.create(id=number)
+        holder.execute("SELECT id FROM builds WHERE id <= %s FOR UPDATE", (held,))
+        waiting = [pool.submit(service.put, build(id=number, title="late")) for number in ids[:held]]
+        # More do not wait at once: half of the threads.
+        await_waiting(url, min(held, 4))
+        for title in ("one", "two", "three"):
+            # Some of these share a group with one that waits, and all of them a commit.
+            answers = pool.map(lambda number, title=title: service.put(build(id=number, title=title)), ids[held:])
+            assert [answer.status for answer in answers] == [200] * 8
+            assert service.find(1)["title"] == build()["title"]
+            assert service.get("/health").status == 200
+            assert service.get("/ready").status == 200
+        # Nobody has waited for their timeout, which is five seconds.
+        assert not any(answer.done() for answer in waiting)
+        holder.rollback()
+        assert {answer.result().status for answer in waiting} == {200}
+
+
+def test_a_sqlite_file_that_another_process_holds_is_waited_for_by_writers_alone(data: Path) -> None:
+    with (
+        running(DATA=data) as service,
+        ThreadPoolExecutor(MANY) as pool,
+        contextlib.closing(sqlite3.connect(data / FILE, isolation_level=None)) as other,
+    ):
+        service.create(id=1)
+        other.execute("BEGIN IMMEDIATE")
+        writes = [pool.submit(timed, lambda: service.put(build(id=1, title="new"))) for _ in range(MANY)]
+        for _ in range(20):
+            assert service.get("/health").status == 200
+            assert service.get("/ready").status == 200
+            assert service.find(1)["title"] == build()["title"]
+        assert not any(write.done() for write in writes)
+        # Those that come later have their five seconds too, and no more.
+        writes[0].result()
+        writes += [pool.submit(timed, lambda: service.put(build(id=1, title="new"))) for _ in range(MANY)]
+        assert {write.result() for write in writes} == {(503, True)}
+        other.execute("ROLLBACK")
+        assert service.put(build(id=1, title="new")).status == 200
+
+
+@pytest.fixture
+def frozen(data: Path) -> Iterator[tuple[Service, Callable[[], None], Callable[[], None]]]:
+    """A service on a PostgreSQL server of its own, a function that stops all its processes, and one that wakes them."""
+    with postgresql() as server:
+        processes: list[psutil.Process] = []
+
+        def freeze() -> None:
+            postmaster = psutil.Process(server.get_pid())
+            processes.extend([postmaster, *postmaster.children(recursive=True)])
+            for process in processes:
+                process.suspend()
+
+        def thaw() -> None:
+            while processes:
+                processes.pop().resume()
+
+        with running(DATA=data, DATABASE_URL=server.get_uri()) as service:
+            service.create(id=1)
+            try:
+                yield service, freeze, thaw
+            finally:
+                thaw()
+
+
+def test_a_frozen_postgresql_keeps_nobody_waiting_for_long(
+    frozen: tuple[Service, Callable[[], None], Callable[[], None]],
+) -> None:
+    service, freeze, thaw = frozen
+    requests: list[Callable[[], Answer]] = [
+        lambda: service.put(build(id=1, title="new")),
+        lambda: service.get(f"{BUILDS}/1"),
+        lambda: service.get(BUILDS),
+        lambda: service.get("/ready"),
+    ]
+    with ThreadPoolExecutor(2 * MANY) as pool:
+        for request in requests:  # so that there are connections
+            assert list(pool.map(timed, [request] * 8)) == [(200, True)] * 8
+        # Some of these are at their commit when it stops.
+        flying = [pool.submit(timed, requests[0]) for _ in range(MANY // 2)]
+        flying[0].result()
+        freeze()
+        stuck = [pool.submit(timed, requests[number % len(requests)]) for number in range(MANY)]
+        while not all(answer.done() for answer in stuck):
+            began = time.monotonic()
+            assert service.get("/health").status == 200
+            assert time.monotonic() - began < 2
+        assert {answer.result() for answer in stuck} == {(503, True)}
+        assert {answer.result() for answer in flying} <= {(200, True), (503, True)}
+        thaw()
+        while service.get("/ready").status != 200:
+            pass
+        for request in requests:
+            assert list(pool.map(timed, [request] * 8)) == [(200, True)] * 8
