@@ -1,0 +1,40 @@
+"""Waitress: the service overrides some of it, and relies on how the rest works. A version is looked at before use."""
+
+import hashlib
+import importlib.metadata
+import inspect
+
+import pytest
+import waitress.channel
+import waitress.parser
+import waitress.receiver
+import waitress.server
+import waitress.task
+import waitress.wasyncore
+
+#: The version that the room server/ was written against.
+READ = "3.0.2"
+
+#: Each class of waitress's that something in server/ extends or works by, and the hash of its source.
+SOURCES = {
+    waitress.channel.HTTPChannel: "aa3da44fa1741b69",
+    waitress.parser.HTTPRequestParser: "f2b09de756c11493",
+    waitress.receiver.ChunkedReceiver: "7d4fd7a3f8c53daa",
+    waitress.receiver.FixedStreamReceiver: "434997a7017f1336",
+    waitress.server.BaseWSGIServer: "82ab2f37dc852df3",
+    waitress.server.TcpWSGIServer: "b2cb32f191a17310",
+    waitress.task.Task: "407d67e516390fb5",
+    waitress.task.ErrorTask: "50756541cbe4e25b",
+    waitress.task.WSGITask: "9d14cf12c73aa868",
+    waitress.wasyncore.dispatcher: "4d74dc7e94b4be53",
+}
+
+
+def test_the_installed_version_is_one_that_was_read() -> None:
+    """For another one: read what has changed in these classes, mend server/, and write the new hashes down here."""
+    assert importlib.metadata.version("waitress") == READ
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.__name__)
+def test_what_the_server_relies_on_is_as_it_was_read(source: type) -> None:
+    assert hashlib.sha256(inspect.getsource(source).encode()).hexdigest()[:16] == SOURCES[source]
