@@ -164,6 +164,8 @@ class Repairs:
             faulty = self._faults(stored) and self._faults(normal({**stored, **order.set}, stored))
             key = tuple(map(stored.row.get, order.set))
             if key not in alike:
+                if len(alike) >= AT_ONCE:
+                    alike.clear()  # they are not alike, and may be long
                 alike[key] = self._change(stored, order.set)
             change = alike[key]
             if change is None:
