@@ -84,6 +84,5 @@ def _sample(settings: Settings, store: Store, url: str) -> str:
         f'"{url}/api/v1/admin/build"',
     ]
     # A shell goes on after a backslash, Windows' command line does not.
-    return "\nPaste this in another terminal; the token is good for an hour:\n\n" + (
-        " ".join(lines) if os.name == "nt" else " \\\n  ".join(lines)
-    )
+    where = f"Paste this in another terminal, or its token into the page at {url}/; the token is good for an hour:"
+    return f"\n{where}\n\n" + (" ".join(lines) if os.name == "nt" else " \\\n  ".join(lines))
