@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from build_admin.models.build import unreadable
+
 
 class Planned(NamedTuple):
     """A build that changes.
@@ -45,6 +47,7 @@ class Plan:
         selected: how many builds are selected.
         builds: those that change, by id.
         skipped: those that an undo leaves as they are; None for a repair.
+        unreadable: the ids and fields of selected builds that cannot be shown as they are stored: `7.title`.
         faults: by id and field, what is wrong with builds that would result.
 
     """
@@ -54,15 +57,17 @@ class Plan:
     selected: int = 0
     builds: list[Planned] = field(default_factory=list)
     skipped: list[Skipped] | None = None
+    unreadable: list[str] = field(default_factory=list)
     faults: dict[int, Mapping[str, list[str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._hash = hashlib.sha256(json.dumps(self.purpose, sort_keys=True).encode())
 
-    def select(self, build_id: int, etag: str | None) -> None:
-        """Count a build among those selected, in the order of their ids; its tag is None where it is gone."""
+    def select(self, build_id: int, etag: str | None, build: Mapping[str, Any] | None) -> None:
+        """Count a build among those selected, in the order of their ids; it and its tag are None where it is gone."""
         self.selected += 1
         self._hash.update(f"\n{build_id} {etag}".encode())
+        self.unreadable += [f"{build_id}.{name}" for name in unreadable(build or {})]
 
     @property
     def tag(self) -> str:

@@ -159,7 +159,7 @@ class Repairs:
         for stored, last in chain.from_iterable(map(self._many.find, _batches(ids))):
             text = canonical(stored)
             tag = etag(text, stored)
-            plan.select(stored["id"], tag)
+            plan.select(stored["id"], tag, stored)
             # What is set has been checked; a build without a fault has none afterwards.
             faulty = self._faults(stored) and self._faults(normal({**stored, **order.set}, stored))
             key = tuple(map(stored.row.get, order.set))
@@ -218,11 +218,11 @@ class Repairs:
     def _plan_back(self, plan: Plan, left: Left) -> str | None:
         """Plan that a build is put back; return why it is not, None if it is."""
         if left.now is None:
-            plan.select(left.build_id, None)
+            plan.select(left.build_id, None, None)
             return "it is gone"
         now, text = left.now, canonical(left.now)
         tag = etag(text, now)
-        plan.select(left.build_id, tag)
+        plan.select(left.build_id, tag, now)
         if left.state == "changed since":
             return _why(**left.since)
         values = restoring(now, left.before)

@@ -173,7 +173,7 @@ def _array(name: str) -> JSON:
 def _planned(plan: str, repair: str) -> dict[int, JSON]:
     """Return what is answered to what can be previewed."""
     return {
-        200: response("What would be done by the request with this tag in If-Match.", ref(plan), "ETag"),
+        200: response("What is done by the request with this tag in If-Match.", ref(plan), "ETag", "X-Unreadable"),
         201: response("The repair.", ref(repair), "Location"),
     }
 

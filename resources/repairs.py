@@ -12,7 +12,7 @@ from build_admin.models.errors import FaultyBuilds, PreconditionFailed, in_words
 from build_admin.models.plan import Plan
 from build_admin.models.repair_history import RepairHistory
 from build_admin.models.repairs import Done, Order, Repairs
-from build_admin.resources import layout, paging, request_body
+from build_admin.resources import layout, paging, request_body, unreadable
 from build_admin.resources.address import address
 from build_admin.resources.identifier import identifier
 from build_admin.resources.preconditions import ANY, Preconditions
@@ -110,6 +110,7 @@ class RepairsResource:
             resp.data = layout.text({**done.repair, **_skipped(done.plan)})
         else:
             resp.etag = done.plan.tag
+            unreadable.name(resp, done.plan.unreadable)
             resp.data = _text(done.plan)
         return done
 

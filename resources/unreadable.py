@@ -16,14 +16,15 @@ MOST = 100
 
 def name_fields(resp: falcon.Response, build: Mapping[str, Any]) -> None:
     """Name the unreadable fields of the build that is answered: `title, deploy_payload`."""
-    _set(resp, unreadable(build))
+    name(resp, unreadable(build))
 
 
 def name_builds(resp: falcon.Response, builds: Iterable[Mapping[str, Any]]) -> None:
     """Name the unreadable fields of the builds that are answered: `7.title, 7.deploy_payload, 9.event`."""
-    _set(resp, [f"{build['id']}.{name}" for build in builds for name in unreadable(build)])
+    name(resp, [f"{build['id']}.{name}" for build in builds for name in unreadable(build)])
 
 
-def _set(resp: falcon.Response, names: list[str]) -> None:
+def name(resp: falcon.Response, names: list[str]) -> None:
+    """Set the header to `names`, unless there are none."""
     if names:
         resp.set_header(HEADER, ", ".join(names[:MOST] + ["..."] * (len(names) > MOST)))

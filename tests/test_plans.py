@@ -7,8 +7,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from build_admin.models.build import Build
 from build_admin.models.builds import Author, Builds
 from build_admin.models.bulk import Bulk
+from build_admin.models.filters import Filters
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.sqlite import SqliteDatabase
 from build_admin.models.stores.statement import Statement
@@ -118,3 +120,25 @@ def test_overwrites_read_no_table_whole_though_it_was_small_when_they_were_plann
 
     store.database.write(overwrite)
     store.database.close()
+
+
+@pytest.mark.parametrize("name", ["host", "branch", "status", "repo_id"])
+def test_a_list_of_a_large_table_uses_an_index(builds: Builds, name: str) -> None:
+    filler = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT i FROM n"
+    database = builds.database
+    with database.atomic() as transaction:
+        database.execute_sql(
+            "INSERT INTO builds (id, repo_id, number, host, branch, status) "
+            f"SELECT 1000000 + i, i + 10, i, 'w' || i, 'b' || i, 's' || i FROM ({filler}) AS n"
+        )
+        if not isinstance(database, SqliteDatabase):
+            database.execute_sql("ANALYZE builds")
+        asked: dict[str, Any] = {"host": "w7", "branch": "b7", "status": ["s7"], "repo_id": 77}
+        filters = Filters(**{name: asked[name]})
+        query = filters.applied_to(Build.select(Build.id))
+        sql, values = database.get_sql_context().sql(query).query()
+        explain = "EXPLAIN QUERY PLAN " if isinstance(database, SqliteDatabase) else "EXPLAIN "
+        text = "\n".join(str(row[-1]) for row in database.execute_sql(explain + sql, values).fetchall())
+        transaction.rollback()
+    assert "SCAN" not in text, text
+    assert "Seq Scan" not in text, text

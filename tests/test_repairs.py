@@ -435,6 +435,8 @@ def test_what_cannot_be_shown_is_repaired_and_comes_back_as_it_was(beside: tuple
         tables.execute("UPDATE builds SET title = CAST(x'ff41' AS TEXT), ref = x'fe' WHERE id = ?", [build_id])
     before = tables.row(build_id)
     tag = service.get(f"{BUILDS}/{build_id}").etag
+    plan = preview(service, asked({"host": f"u{new_id}"}))
+    assert f"{build_id}.deploy_payload" in plan.headers["X-Unreadable"].split(", ")
     made = service.repair({"host": f"u{new_id}"}, DEAD | {"title": "set"}).json
     assert service.undo(made["repair"]).json["changed"] == 1
     assert tables.row(build_id) == before

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from build_admin.models.stores.store import FILE
-from service import BUILDS, ROOT, Service, build, environment, running, token
+from service import BUILDS, REPAIRS, ROOT, Service, build, environment, running, token
 
 
 class Seen:
@@ -230,3 +230,34 @@ def test_without_the_extra_metrics_are_not_found_and_all_else_works(data: Path) 
         assert answer.status == 404
         assert "pip install prometheus-client" in answer.json["error"]
         service.create(id=1)
+
+
+def test_a_repair_is_logged_in_one_line_and_counted(data: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("w") as stderr, running(DATA=data, LOG_FORMAT="json", stderr=stderr) as service:
+        for build_id in (1, 2, 3):
+            service.create(id=build_id)
+        made = service.repair({"ids": [1, 3]}, {"status": "error", "finished": 5}).json
+        service.repair({"ids": [1, 3]}, {"status": "error"})
+        service.post(REPAIRS, {"where": {"number": 1}, "set": {"status": "error"}, "reason": "x"})
+        service.post(REPAIRS, {})
+        service.undo(made["repair"])
+        service.post(f"{BUILDS}/1/revisions/2/undo", If_Match=service.get(f"{BUILDS}/1").etag)
+        service.put(build(id=1, status="error"))
+        service.post(f"{BUILDS}/1/revisions/4/undo", If_Match="*")
+        seen = samples(service)
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    first, second = (event for event in events if event["event"] == "repaired")
+    assert first.pop("time") <= second.pop("time")
+    assert first == {
+        "level": "INFO", "event": "repaired", "repair": 1, "builds": 2, "subject": "octokitty",
+        "changed": "status,finished", "reason": "OPS-17", "request": made["request_id"],
+    }  # fmt: skip
+    assert (second["undoes"], second["builds"], "changed" in second) == (1, 2, False)
+    assert sum(event["event"] == "overwritten" for event in events) == 2
+    results = {"repaired": 1, "undone": 1, "dry_run": 2, "unchanged": 2, "precondition_required": 1, "invalid": 1}
+    for result, count in results.items():
+        assert seen[f'build_admin_repairs_total{{result="{result}"}}'] == count, result
+    assert seen['build_admin_repaired_builds_total{result="repaired"}'] == 2
+    assert seen['build_admin_repaired_builds_total{result="undone"}'] == 2
+    assert seen['build_admin_overwrites_total{result="changed"}'] == 2
