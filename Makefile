@@ -13,7 +13,7 @@ BENCH_OPTIONS = --rounds $(ROUNDS) --seconds $(SECONDS)
 # How many builds are imported and exported.
 BUILDS ?= 1000000
 
-.PHONY: help run test stop-test torture torture-repairs bulk fuzz openapi dist lint bench bench-growth clean
+.PHONY: help run test stop-test torture torture-repairs bulk fuzz openapi dist lint bench bench-growth bench-repairs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -59,6 +59,9 @@ bench: $(VENV)/installed-dev $(BENCH_VENV)/installed ## compare with the ceiling
 
 bench-growth: $(VENV)/installed-dev ## the same service with up to a million builds, and with three processes
 	$(BIN)/python -m benchmarks $(BENCH_OPTIONS) growth
+
+bench-repairs: $(VENV)/installed-dev ## repairs of 10,000 builds beside as many overwrites, and lists of up to a million
+	$(BIN)/python -m benchmarks $(BENCH_OPTIONS) repairs
 
 clean: ## remove what the other targets made; data/ is yours and stays
 	rm -rf $(VENV) $(BENCH_VENV) .cache build dist *.egg-info .hypothesis

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import ROOT, growth, plot, report
+from benchmarks import ROOT, growth, plot, repairs, report
 from benchmarks.comparison import LOADS, compare
 from benchmarks.contenders import CONTENDERS
 from benchmarks.databases import NewDatabase, postgresql
@@ -55,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     growing = commands.add_parser("growth", help="the service with more builds, and with more processes")
     growing.add_argument("--builds", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
     growing.set_defaults(run=_growth)
+    repairing = commands.add_parser("repairs", help="repairs of 10,000 builds, and lists of more and more")
+    repairing.add_argument("--builds", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
+    repairing.set_defaults(run=_repairs)
     redraw = commands.add_parser("plot", help="draw the plot and the table of the last comparison again")
     redraw.set_defaults(run=_plot)
     return parser
@@ -114,6 +117,17 @@ def _growth(options: argparse.Namespace) -> int:
     (options.results / "growth.md").write_text(table, encoding="utf-8")
     print(table)
     return int(any(load.failures for point in points for loads in point.loads.values() for load in loads))
+
+
+def _repairs(options: argparse.Namespace) -> int:
+    with _place(options) as (folder, new_database):
+        where = surroundings(folder, new_database, Generator(folder).name)
+        found = repairs.measure(options.builds, folder, new_database, options.rounds, options.seconds, _say)
+    table = repairs.markdown(where, found)
+    options.results.mkdir(parents=True, exist_ok=True)
+    (options.results / "repairs.md").write_text(table, encoding="utf-8")
+    print(table)
+    return 0
 
 
 if __name__ == "__main__":
