@@ -91,7 +91,7 @@ class Staging:
             return self._connection.execute(query, values[1:2]).fetchall()
         return []
 
-    def add_refused(self, position: int, sent: Mapping[str, Any]) -> None:
+    def add_refused(self, position: int, sent: dict[str, Any]) -> None:
         """Keep which build, or a revision of which repair, or which repair a record with faults is, if it says so."""
         kind = "revision" if "revision" in sent else "repair" if "repair" in sent else "build"
         number = sent.get("id" if kind == "build" else "repair")

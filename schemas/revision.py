@@ -6,7 +6,17 @@ from typing import Any, cast
 from marshmallow import Schema
 
 from build_admin.schemas.build import BuildSchema
-from build_admin.schemas.fields import MAX_INTEGER, MAX_NUMBER, Boolean, Integer, Object, Strict, String, StringMap, kind
+from build_admin.schemas.fields import (
+    MAX_INTEGER,
+    MAX_NUMBER,
+    Boolean,
+    Integer,
+    Object,
+    Strict,
+    String,
+    StringMap,
+    kind,
+)
 
 #: Every field of a revision.
 _WHOLE: dict[str, Any] = {"required": True, "error_messages": {"required": "is missing; a revision is imported whole."}}

@@ -114,7 +114,8 @@ def test_a_method_that_a_path_does_not_take_is_405_and_those_that_it_takes_are_n
     service: Service, data: Path
 ) -> None:
     for path in [*routes(data), "/health"]:
-        takes = {"PUT"} if path == BUILD else {"GET", "HEAD"}
+        takes = {"PUT"} if path == BUILD else {"POST"} if path.endswith("/undo") else {"GET", "HEAD"}
+        takes |= {"POST"} if path.endswith("/repairs") else set()
         for method in set(METHODS) - takes - UNKNOWN - {"OPTIONS", "HEAD"}:
             answer = service.request(method, path)
             refused(answer, 405)

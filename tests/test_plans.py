@@ -11,6 +11,7 @@ from build_admin.models.build import Build
 from build_admin.models.builds import Author, Builds
 from build_admin.models.bulk import Bulk
 from build_admin.models.filters import Filters
+from build_admin.models.stores.many import owners_of
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.sqlite import SqliteDatabase
 from build_admin.models.stores.statement import Statement
@@ -76,7 +77,7 @@ def test_an_import_reads_no_table_whole_once_it_has_grown(data: Path, new_databa
 
     def look_up() -> None:
         importing._stored([*range(1, 501)])
-        importing._owners([build(id=number) for number in range(1, 501)])
+        owners_of(store.database, [(1, number) for number in range(1, 501)])
 
     def scans() -> Any:
         (count,) = store.database.execute_sql("SELECT pg_stat_get_xact_numscans('builds'::regclass)").fetchone()
