@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -36,20 +37,25 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def new_database(postgres_url: str) -> Any:
-    """A function that makes an empty PostgreSQL database and returns its URL."""
+def new_database(postgres_url: str) -> Iterator[Any]:
+    """A function that makes an empty PostgreSQL database and returns its URL; all are removed at the end."""
+    made: list[str] = []
 
     def make() -> str:
         name = f"build_admin_test_{os.getpid()}_{next(_databases)}"
         with psycopg.connect(postgres_url, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'")
+        made.append(name)
         parameters = psycopg.conninfo.conninfo_to_dict(postgres_url)
-        user = parameters.get("user", "")
-        password = f":{parameters['password']}" if parameters.get("password") else ""
+        user = quote(str(parameters.get("user", "")), safe="")
+        password = f":{quote(str(parameters['password']), safe='')}" if parameters.get("password") else ""
         place = f"host={parameters.get('host', '')}&port={parameters.get('port', 5432)}"
         return f"postgresql://{user}{password}@/{name}?{place}"
 
-    return make
+    yield make
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        for name in made:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree
 from collections.abc import Iterator
@@ -75,34 +77,44 @@ def proxied(request: pytest.FixtureRequest, certificate: tuple[Path, Path], tmp_
     """A service behind each proxy, set up as deploy/ has it."""
     if not shutil.which(PROXIES[request.param][0]):
         pytest.skip(f"{request.param} is not installed here")
-    with (tmp_path / "log").open("wb") as log, running(DATA=tmp_path, TRUSTED_PROXY="127.0.0.1", stderr=log) as service:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        file = tmp_path / "proxy.conf"
-        file.write_text(_configuration(request.param, service, port, certificate, tmp_path), encoding="utf-8")
-        home = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
-        said = tmp_path / "said"
-        with said.open("wb") as output:
-            process = subprocess.Popen(
-                [*PROXIES[request.param], file], env=os.environ | home, stdout=output, stderr=output
-            )
-        try:
-            _await(port, process, said)
-            yield Proxied(port, certificate[0], tmp_path / "log")
-        finally:
-            process.terminate()
-            process.wait(30)
+    with (
+        (tmp_path / "log").open("wb") as log,
+        running(DATA=tmp_path, TRUSTED_PROXY="127.0.0.1", stderr=log) as service,
+        _proxy(request.param, [service], certificate, tmp_path) as behind,
+    ):
+        yield behind
 
 
-def _configuration(proxy: str, service: Service, port: int, certificate: tuple[Path, Path], folder: Path) -> str:
+@contextlib.contextmanager
+def _proxy(name: str, services: list[Service], certificate: tuple[Path, Path], folder: Path) -> Iterator[Proxied]:
+    """Run a proxy before the services."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    file = folder / "proxy.conf"
+    file.write_text(_configuration(name, services, port, certificate, folder), encoding="utf-8")
+    home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    said = folder / "said"
+    with said.open("wb") as output:
+        process = subprocess.Popen([*PROXIES[name], file], env=os.environ | home, stdout=output, stderr=output)
+    try:
+        _await(port, process, said)
+        yield Proxied(port, certificate[0], folder / "log")
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _configuration(proxy: str, services: list[Service], port: int, certificate: tuple[Path, Path], folder: Path) -> str:
     """Return a whole configuration, of which the site is the one in deploy/."""
     file = {"nginx": "nginx/build-admin.conf", "caddy": "caddy/Caddyfile"}[proxy]
     site = (DEPLOY / file).read_text(encoding="utf-8")
     changes = {
         "/etc/ssl/certs/build-admin.pem": str(certificate[0]),
         "/etc/ssl/private/build-admin.key": str(certificate[1]),
-        "127.0.0.1:8080;": f"127.0.0.1:{service.port};",
-        "reverse_proxy 127.0.0.1:8080": f"reverse_proxy 127.0.0.1:{service.port}",
+        "server 127.0.0.1:8080 max_fails=0;": "\n".join(
+            f"server 127.0.0.1:{one.port} max_fails=0;" for one in services
+        ),
+        "reverse_proxy 127.0.0.1:8080": f"reverse_proxy 127.0.0.1:{services[0].port}",
         "listen 443": f"listen 127.0.0.1:{port}",
         "server_name build-admin.example.com": "server_name localhost",
         "\nbuild-admin.example.com {": f"\nhttps://localhost:{port} {{",
@@ -162,6 +174,57 @@ def test_a_body_too_large_is_refused_by_the_service_and_far_too_large_by_the_pro
 
 def test_metrics_are_not_seen_from_outside(proxied: Proxied) -> None:
     assert proxied.request("GET", "/metrics").status == 403
+
+
+@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed here")
+def test_a_restart_of_one_of_three_drops_nothing(
+    certificate: tuple[Path, Path], tmp_path: Path, new_database: Any
+) -> None:
+    bearer: dict[str, Any] = {"Authorization": f"Bearer {token()}", "Content_Type": "application/json"}
+    settings: dict[str, Any] = {"DATA": tmp_path, "DATABASE_URL": new_database()}
+    with contextlib.ExitStack() as stack:
+        services = [stack.enter_context(running(**settings)) for _ in range(3)]
+        behind = stack.enter_context(_proxy("nginx", services, certificate, tmp_path))
+        assert behind.request("PUT", BUILD, SAMPLE, If_None_Match="*", **bearer).status == 201
+        stop, statuses = threading.Event(), list[int]()
+
+        def ask(number: int) -> None:
+            while not stop.is_set():
+                changed = json.loads(SAMPLE) | {"title": f"{number} {len(statuses)}"}
+                statuses.append(behind.request("PUT", BUILD, json.dumps(changed).encode(), **bearer).status)
+                statuses.append(behind.request("GET", f"{BUILDS}/1", **bearer).status)
+
+        clients = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
+        for client in clients:
+            client.start()
+        for service in services:
+            assert service.process
+            service.process.terminate()
+            assert service.process.wait(30) == 0
+            so_far = len(statuses)
+            while len(statuses) < so_far + 40:
+                assert any(client.is_alive() for client in clients)
+                time.sleep(0.01)
+            stack.enter_context(running(**settings | {"LISTEN": f"127.0.0.1:{service.port}"}))
+        stop.set()
+        for client in clients:
+            client.join(30)
+        assert set(statuses) == {200}
+
+
+@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed here")
+def test_what_nginx_answers_by_itself_is_json(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    with running(DATA=tmp_path) as service, _proxy("nginx", [service], certificate, tmp_path) as behind:
+        metrics = behind.request("GET", "/metrics")
+        assert (metrics.status, list(metrics.json)) == (403, ["error"])
+        large = behind.request("GET", "/health", b" " * 1_100_000)
+        assert (large.status, list(large.json)) == (413, ["error"])
+        assert service.process
+        service.process.terminate()
+        service.process.wait(30)
+        away = behind.request("GET", "/health")
+        assert (away.status, list(away.json), away.headers["Retry-After"]) == (502, ["error"], "1")
+        assert away.headers["Content-Type"] == "application/json"
 
 
 @needs_systemd
