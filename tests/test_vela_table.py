@@ -188,11 +188,14 @@ def test_a_table_without_a_documented_column_stops_the_start(new_database: Any, 
         assert finished.stderr.count("\n") == 1
 
 
-def test_a_character_that_the_databases_encoding_lacks_is_refused(postgres_url: str, data: Any) -> None:
+def test_a_character_that_the_databases_encoding_lacks_is_refused(
+    postgres_url: str, new_database: Any, data: Any
+) -> None:
+    url = new_database()
+    name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS build_admin_latin1")
-        connection.execute("CREATE DATABASE build_admin_latin1 TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
-    url = postgres_url.replace("/postgres?", "/build_admin_latin1?")
+        connection.execute(f'DROP DATABASE "{name}"'.encode())
+        connection.execute(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'".encode())
     with running(DATA=data, DATABASE_URL=url) as service:
         service.create(id=1, title="é")
         refused = service.put(build(id=1, title="日本"))
