@@ -24,10 +24,13 @@ class Connection(psycopg.Connection[Any]):
     Attributes:
         patience: returns the seconds for which an answer is waited for; None for as long as it takes. The server's own
             timeouts come first, where it still works.
+        awake: returns whether AWAKE is spent. Not in a command, whose Ctrl-C has to find psycopg's own wait: that cancels
+            the statement.
 
     """
 
     patience: Callable[[], float | None]
+    awake: Callable[[], bool]
     _near = True
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
@@ -37,7 +40,7 @@ class Connection(psycopg.Connection[Any]):
         """
         began = time.perf_counter()
         try:
-            if self._near:
+            if self._near and self.awake():
                 try:
                     awaited = next(gen)
                     while time.perf_counter() - began < AWAKE:

@@ -210,6 +210,7 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
             raise peewee.OperationalError("there is no time left to connect to the database")
         connection = Connection.connect(self.database, autocommit=True, connect_timeout=timeout, **self.connect_params)
         connection.patience = self._patience
+        connection.awake = lambda: self._thread.arrived is not None
         return connection
 
     def _patience(self) -> float | None:
