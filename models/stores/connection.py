@@ -24,8 +24,8 @@ class Connection(psycopg.Connection[Any]):
     Attributes:
         patience: returns the seconds for which an answer is waited for; None for as long as it takes. The server's own
             timeouts come first, where it still works.
-        awake: returns whether AWAKE is spent. Not in a command, whose Ctrl-C has to find psycopg's own wait: that cancels
-            the statement.
+        awake: returns whether AWAKE is spent. Not in a command, whose Ctrl-C has to find psycopg's own wait, which
+            cancels the statement.
 
     """
 

@@ -136,10 +136,17 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
             if not self._is_lost() or not self._has_committed():
                 raise
 
-    def undo(self) -> None:
-        """Roll the transaction back; the loss of the connection has done so already."""
-        if not self._is_lost():
-            super().undo()
+    def rollback(self) -> None:
+        """Roll the transaction back; the loss of the connection has done so already, and to close it does as well.
+
+        It is closed where a statement is still under way, because Ctrl-C has come in its middle.
+        """
+        if self._is_lost():
+            return
+        if self.connection().info.transaction_status.name == "ACTIVE":
+            self.connection().close()
+        else:
+            super().rollback()
 
     def _read(self, work: Callable[[], T]) -> T:
         return self._on_live_connection(work)
