@@ -1,5 +1,6 @@
 """Builds: the stored builds, and the one transaction in which a build is overwritten and a revision of it left."""
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.rows import PostgresqlRows, Rows
 from build_admin.models.stores.statement import Statement
 from build_admin.models.stores.tables import Columns
+
+#: How often an overwrite is tried while other transactions take its id or its number in turn.
+ATTEMPTS = 4
 
 #: Given the stored build's opaque tag, or None where there is no build, raises PreconditionFailed or does nothing.
 Precondition = Callable[[str | None], None]
@@ -141,12 +145,12 @@ class Builds:
         try:
             if dry_run:
                 return self.database.snapshot(partial(work, dry_run=True))
-            try:
-                return self.database.write(work)
-            except (peewee.IntegrityError, peewee.DataError):
-                # Another transaction has taken the id or the number between the check and the write. The second attempt
-                # finds it, and knows what to say.
-                return self.database.write(work)
+            for _ in range(ATTEMPTS - 1):
+                # Another transaction can take the id or the number between the check and the write. The next attempt
+                # finds it, and knows what to say, unless it has been given up and taken again meanwhile.
+                with contextlib.suppress(peewee.IntegrityError):
+                    return self.database.write(work)
+            return self.database.write(work)
         except Unchanged as unchanged:
             return Overwritten(unchanged.build)
         except peewee.DataError as error:

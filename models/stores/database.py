@@ -27,7 +27,7 @@ T = TypeVar("T")
 LOCK_TIMEOUT = 5
 
 #: Seconds after its arrival within which a request's last statement must have been answered, or it is given up.
-ANSWER_TIMEOUT = 9
+ANSWER_TIMEOUT = 8
 
 
 #: What peewee raises where a database cannot do what it was asked to.
