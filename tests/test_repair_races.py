@@ -84,7 +84,10 @@ def test_overlapping_repairs_undos_and_overwrites_meet_without_harm(processes: l
 
     def work(service: Service, number: int) -> Counter[int]:
         statuses: Counter[int] = Counter()
-        for count in range(8):
+        for count in range(100):
+            # The overwrites end after eight rounds, and then nothing is in a repair's way any more.
+            if count >= 8 and (number >= 2 or statuses[201]):
+                break
             if number < 2:
                 some = ids[number * 15 : number * 15 + 40]
                 document = asked(repo, number * 100 + count, ids=some if count % 2 else some[::-1])
@@ -101,7 +104,7 @@ def test_overlapping_repairs_undos_and_overwrites_meet_without_harm(processes: l
 
     statuses: Counter[int] = sum(together(processes, work), Counter())
     assert set(statuses) <= {200, 201, 412}, statuses
-    assert statuses[201] + statuses[412] > 0
+    assert statuses[201] > 0
     check_history(processes[1], repo)
     for repair in processes[0].get(f"{REPAIRS}?per_page=100").json:
         listed = processes[0].get(f"{REPAIRS}/{repair['repair']}/builds?per_page=100")
