@@ -449,3 +449,21 @@ def test_a_statement_whose_row_cannot_be_read_leaves_no_old_snapshot(data: Path)
     assert builds.overwrite(build(id=1, title="newer"), ME).revision == 2
     assert kept
     store.close()
+
+
+def test_a_lock_is_not_taken_for_text_that_cannot_be_read(data: Path) -> None:
+    """A statement that is run a second time would wait for the lock a second time."""
+    store = open_store(data)
+    builds = Builds(store.database, store.columns)
+    builds.overwrite(build(id=1), ME, create=True)
+    store.database.close()
+    with contextlib.closing(sqlite3.connect(data / FILE, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        connection = sqlite3.connect(data / FILE, timeout=0, isolation_level=None)
+        store.database._state.set_connection(connection)  # type: ignore[attr-defined]
+        with pytest.raises(peewee.OperationalError, match="locked"):
+            builds.stored(1)
+        assert connection.text_factory is str
+        other.execute("ROLLBACK")
+    store.database.close()

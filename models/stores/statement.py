@@ -50,8 +50,9 @@ def rows(database: Database, query: peewee.Query) -> list[tuple[Any, ...]]:
 def _read(database: Database, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     try:
         return fetched(database.execute_sql(sql, values))
-    except peewee.OperationalError:
-        if not database.take_any_text():
+    except peewee.OperationalError as error:
+        # Text that Python cannot decode has no code of SQLite's. What has one, such as a lock, is not waited for twice.
+        if hasattr(getattr(error, "orig", None), "sqlite_errorcode") or not database.take_any_text():
             raise
         return fetched(database.execute_sql(sql, values))
 
