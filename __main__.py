@@ -7,7 +7,7 @@ from typing import Any
 
 
 def main() -> int:
-    """Run the command that the process's arguments give, and return its exit status."""
+    """Run the command in the process's arguments, and return its exit status."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupted)
     from build_admin.commands import parser
@@ -16,7 +16,7 @@ def main() -> int:
 
 
 def _interrupted(*_: Any) -> None:
-    """End the process, as long as there is nothing to be undone: it imports its modules and reads its arguments."""
+    """End the process at once. It is only importing modules and parsing arguments, so there is nothing to undo."""
     os.write(2, b"build-admin: interrupted\n")
     os._exit(130)
 

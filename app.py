@@ -1,4 +1,4 @@
-"""Build Admin's WSGI application: every route, and the status of every refusal, on one screen.
+"""Build Admin's WSGI application: every route, and the HTTP status of every error.
 
 In a checkout `python app.py …` is the command `build-admin …`.
 """
@@ -6,10 +6,10 @@ In a checkout `python app.py …` is the command `build-admin …`.
 import sys
 from typing import Any
 
-if sys.version_info < (3, 11):  # noqa: UP036 - this file is run before anything has asked for it
+if sys.version_info < (3, 11):  # noqa: UP036 - no installer has checked the version when a checkout runs this file
     sys.exit("build-admin: Python 3.11 or later is needed; this is " + sys.version.split()[0] + ".")
 if __name__ == "__main__":
-    # Before the imports, which take long enough for a Ctrl-C.
+    # Before the other imports: they take long enough for a Ctrl-C, which `main` handles.
     from build_admin.__main__ import main
 
     sys.exit(main())
@@ -46,7 +46,7 @@ from build_admin.schemas.build import BuildSchema
 from build_admin.schemas.document import DocumentError
 from build_admin.settings import Settings
 
-#: The status of what the models and schemas refuse; the refusal's own words are the answer.
+#: The status of each error of the models and schemas; its message is the answer's `error`.
 STATUSES: dict[type[Exception], str] = {
     DocumentError: falcon.HTTP_BAD_REQUEST,
     errors.Unstorable: falcon.HTTP_BAD_REQUEST,
@@ -59,13 +59,13 @@ STATUSES: dict[type[Exception], str] = {
     errors.NothingToUndo: falcon.HTTP_CONFLICT,
     errors.NumberTaken: falcon.HTTP_CONFLICT,
     errors.PreconditionFailed: falcon.HTTP_PRECONDITION_FAILED,
-    # The server discards this answer, and runs the request again by itself.
+    # No client gets this answer: the server discards it and runs the request again by itself.
     LeaveGroup: falcon.HTTP_SERVICE_UNAVAILABLE,
 }
 
 
 def may_wait(path: str) -> bool:
-    """Return whether a request for `path` may wait for the database; the others are answered whatever that is doing."""
+    """Return whether a request for `path` uses the database, and so may wait for it."""
     return "/api/" in path or path.endswith("/ready")
 
 

@@ -1,7 +1,7 @@
-"""Logs: one line an event on stderr, for people (`text`) or machines (`json`).
+"""Logs: one line for each event on stderr, as text or as JSON.
 
-An event is a logging record whose message is the event's name and whose `fields` are what there is to say of it.
-Whatever a client sends is escaped, so a line is always one line, of printable ASCII.
+An event is a logging record with a name as its message, and `fields`. What a client has sent is escaped, so that every
+line is one line of printable ASCII.
 """
 
 import json
@@ -16,16 +16,16 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from functools import lru_cache
 from typing import Any
 
-#: Characters of a value that are logged, at the most.
+#: Maximum length of a logged value in characters.
 MAX_VALUE = 200
 
 _PLAIN = re.compile(rf"[A-Za-z0-9._:/@+,*-]{{1,{MAX_VALUE}}}")
 
 
 def event(log: logging.Logger, level: int, name: str, **fields: Any) -> None:
-    """Log an event with its fields: texts, numbers, None where there is nothing to say."""
+    """Log an event with its fields: strings and numbers; one that is None is left out."""
     if log.isEnabledFor(level):
-        # Not `log.log`, which looks up where it was called from, and that is not logged.
+        # `log.log` would look up its caller, which is not logged.
         log.handle(log.makeRecord(log.name, level, "", 0, name, (), None, extra={"fields": fields}))
 
 
@@ -51,7 +51,7 @@ FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}
 
 
 class _Thread(threading.local):
-    """The lines that a thread has logged in a block `together`; None outside of one."""
+    """The lines that a thread has logged in a block `together`; None outside such a block."""
 
     lines: list[str] | None = None
 
@@ -59,7 +59,8 @@ class _Thread(threading.local):
 class Handler(logging.Handler):
     """Writes each line to stderr at once, except those of a block `together`, which are written at its end.
 
-    A line that cannot be written (a full disk, a closed pipe) is lost, and nothing else: whoever logs is not told.
+    A line that cannot be written (full disk, closed pipe) is lost. The caller continues: a request must not fail
+    because of its log line.
     """
 
     def __init__(self) -> None:
@@ -93,7 +94,7 @@ class Handler(logging.Handler):
                 self._write("".join(lines))
 
     def _write(self, text: str) -> None:
-        # What Python has for stderr keeps what it could not write, and raises for that again and again.
+        # Not sys.stderr: its buffer keeps what could not be written, and every later write raises again.
         rest = text.encode("ascii", "backslashreplace")
         with suppress(OSError):
             while rest:
@@ -101,19 +102,19 @@ class Handler(logging.Handler):
 
 
 def together() -> AbstractContextManager[None]:
-    """Return a block whose lines are written at its end, in one system call, where this module writes them."""
-    ours = [handler for handler in logging.getLogger().handlers if isinstance(handler, Handler)]
-    return ours[0].together() if ours else nullcontext()
+    """Return a context manager: with the handler of this module, a block's lines are written in one system call."""
+    found = [handler for handler in logging.getLogger().handlers if isinstance(handler, Handler)]
+    return found[0].together() if found else nullcontext()
 
 
 def set_up(style: str, level: str) -> None:
-    """Log to stderr from now on, in a style (`text` or `json`), from a level up."""
+    """Log to stderr in a style (`text` or `json`), from a level up."""
     handler = Handler()
     handler.setFormatter(FORMATTERS[style]())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.raiseExceptions = False  # a record that cannot be formatted must not be complained of on stderr
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # to ask for them takes time
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # that requests wait for a thread is no fault
+    logging.raiseExceptions = False  # no traceback for a record that cannot be formatted
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # they cost time and are not logged
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue is normal under load
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -133,7 +134,7 @@ def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
 
 
 def _where(error: BaseException) -> str:
-    """Return the way to where an error was raised, in one line and without values, which may be secrets."""
+    """Return the frames of an error's traceback in one line, without values, which may be secrets."""
     steps = []
     step = error.__traceback__
     while step:

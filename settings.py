@@ -1,6 +1,6 @@
-"""Settings: everything that can be set, read from the environment once, at start.
+"""Settings: read from the environment once, at start.
 
-Each knob is a field of `Settings`; the comment above it is its documentation, and the README's table says the same.
+Each setting is a field of `Settings`; the comment above it documents it, as the README's table does.
 """
 
 import ipaddress
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 PREFIX = "BUILD_ADMIN_"
 
-#: What can be waited for at once. Windows has no poll, and its select takes 512 sockets, of which a few are others.
+#: Windows has no poll, and its select takes at most 512 sockets; the server uses a few for itself.
 _MOST_CONNECTIONS = 10_000 if hasattr(select, "poll") else 500
 
 
@@ -25,9 +25,9 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the service runs with. `Settings.from_environment` is how a process makes one."""
+    """The settings of a process; `Settings.from_environment` reads them."""
 
-    # BUILD_ADMIN_DATA: the folder that holds builds.sqlite3 and signing.key; made if it is not there.
+    # BUILD_ADMIN_DATA: the folder of builds.sqlite3 and signing.key; created if it does not exist.
     data: Path = Path("data")
 
     # BUILD_ADMIN_DATABASE_URL: postgresql://user:password@host:port/name, postgres:// too; empty for the SQLite file.
@@ -36,7 +36,8 @@ class Settings:
     # BUILD_ADMIN_SIGNING_KEY: the key that tokens are signed with (HS256), at least 32 bytes; empty to use the file.
     signing_key: str = field(default="", repr=False)
 
-    # BUILD_ADMIN_SIGNING_KEY_FILE: the file with that key; empty for signing.key in the data folder, which is made.
+    # BUILD_ADMIN_SIGNING_KEY_FILE: the file with that key; empty for signing.key in the data folder, which the first
+    # start creates.
     signing_key_file: Path | None = None
 
     # BUILD_ADMIN_PREVIOUS_SIGNING_KEY: a second key whose tokens are accepted too, while the key is being changed.
@@ -49,39 +50,40 @@ class Settings:
     # BUILD_ADMIN_THREADS: how many requests are worked on at once.
     threads: int = 8
 
-    # BUILD_ADMIN_TRUSTED_PROXY: the address of a reverse proxy whose X-Forwarded-For is believed; empty for none.
+    # BUILD_ADMIN_TRUSTED_PROXY: the address of a reverse proxy whose X-Forwarded-For is used; empty for none.
     trusted_proxy: str = ""
 
-    # BUILD_ADMIN_PREFIX: the path under which a reverse proxy has the service, such as /build-admin; empty for none.
+    # BUILD_ADMIN_PREFIX: the path at which a reverse proxy publishes the service, such as /build-admin; empty for none.
     prefix: str = ""
 
-    # BUILD_ADMIN_LOG_FORMAT: text for people, json for machines.
+    # BUILD_ADMIN_LOG_FORMAT: text or json.
     log_format: Literal["text", "json"] = "text"
 
     # BUILD_ADMIN_LOG_LEVEL: the least severe level that is logged.
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    # BUILD_ADMIN_GRACE: seconds that a stop waits for the requests that it has accepted.
+    # BUILD_ADMIN_GRACE: seconds that a stop waits for the requests that were accepted before it.
     grace: int = 10
 
-    # BUILD_ADMIN_CONNECTIONS: how many connections are open at once. When all are taken and another client waits, those
-    # that ask nothing are closed for it, first of an address that has more than half of them (but the trusted proxy).
+    # BUILD_ADMIN_CONNECTIONS: how many connections can be open at once. When all are in use and another client waits, a
+    # connection without a request is closed, first one of an address that has more than half of all connections. The
+    # trusted proxy may have all of them.
     connections: int = 100
 
-    # BUILD_ADMIN_IDLE_TIMEOUT: seconds after which a connection that asks nothing is closed.
+    # BUILD_ADMIN_IDLE_TIMEOUT: seconds after which a connection without a request is closed.
     idle_timeout: int = 120
 
-    # BUILD_ADMIN_REQUEST_TIMEOUT: seconds within which a request must have arrived whole, first byte to last, and
-    # within which the client must have taken its answer; a second more for each 16 KB of a large one.
+    # BUILD_ADMIN_REQUEST_TIMEOUT: seconds from the first to the last byte of a request. The client must read the answer
+    # within as many seconds, and one more for each 16 KB of it.
     request_timeout: int = 30
 
-    # BUILD_ADMIN_MAX_HEADER: bytes that the request line and the headers may have together.
+    # BUILD_ADMIN_MAX_HEADER: the maximum size of the request line and the headers together, in bytes.
     max_header: int = 32 * 1024
 
-    # BUILD_ADMIN_MAX_BODY: bytes that a body may have; more than the largest build needs is never taken.
+    # BUILD_ADMIN_MAX_BODY: the maximum size of a body, in bytes; no build needs more than the default.
     max_body: int = 256 * 1024
 
-    # BUILD_ADMIN_URL: where the client commands find the service; empty for the address that it would serve on here.
+    # BUILD_ADMIN_URL: the service that the client commands use; empty for the address in BUILD_ADMIN_LISTEN.
     url: str = ""
 
     # BUILD_ADMIN_TOKEN: the administrator's token that the client commands send.

@@ -15,31 +15,31 @@ import jwt
 
 from build_admin.settings import Settings, SettingsError
 
-#: Bytes of a signing key, at the least (RFC 7518, section 3.2).
+#: Minimum length of a signing key in bytes (RFC 7518, section 3.2).
 MIN_KEY_LENGTH = 32
 
 #: Seconds by which two clocks may differ.
 LEEWAY = 30
 
-#: Characters of a token, at the most; a Vela server's have about 300.
+#: Maximum length of a token in characters; a Vela server's have about 300.
 MAX_TOKEN_LENGTH = 8192
 
-#: How many headers with a verified token are remembered, so that a client's next request costs no signature check.
-_REMEMBERED = 1024
+#: How many Authorization headers are cached, so that a client's next request needs no signature check.
+_CACHED = 1024
 
-# What RFC 9110 (section 5.6.2) and RFC 6750 (section 2.1) allow: the scheme in any case, spaces, one token.
+# RFC 6750, section 2.1; the scheme is case-insensitive (RFC 9110, section 11.1).
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 
 
 class NoKey(SettingsError):
-    """There is no signing key yet, and the service would make one."""
+    """There is no signing key yet; the first start of the service creates one."""
 
 
 class TokenRefused(Exception):
-    """A token that opens nothing; the message says why, in a sentence for the client.
+    """A token that is not accepted; the message says why, in a sentence for the client.
 
     Attributes:
-        reason: the same in a word, for counting; one of a fixed few.
+        reason: the label of the metric that counts refused tokens; one of a fixed set.
 
     """
 
@@ -50,14 +50,14 @@ class TokenRefused(Exception):
 
 @dataclass(frozen=True)
 class _Claims:
-    """What is kept of a token whose signature and claims are good; only its times are yet to be compared."""
+    """The cached claims of a token whose signature is verified; its times are compared at each request."""
 
     subject: str
     expires: float
     not_before: float
 
     def check(self, now: float) -> None:
-        """Raise TokenRefused if the token is not valid at `now` (Unix seconds), give or take LEEWAY."""
+        """Raise TokenRefused if the token is not valid at `now` (Unix seconds), with a tolerance of LEEWAY."""
         if now >= self.expires + LEEWAY:
             raise TokenRefused("expired", "The token has expired; get a new one.")
         if now < self.not_before - LEEWAY:
@@ -65,13 +65,13 @@ class _Claims:
 
 
 class Tokens:
-    """Issues and verifies the tokens of platform administrators, HS256 and nothing else."""
+    """Issues and verifies the tokens of platform administrators, with HS256 only."""
 
     def __init__(self, key: bytes, previous_key: bytes | None = None) -> None:
-        """Sign with `key`; accept what is signed with it or with `previous_key`, which is being replaced."""
+        """Sign tokens with `key`; accept those that are signed with it or with `previous_key`."""
         self._key = key
         self._accepted = (key, previous_key) if previous_key else (key,)
-        self._claims = lru_cache(_REMEMBERED)(self._read)
+        self._claims = lru_cache(_CACHED)(self._read)
 
     def issue(self, subject: str, seconds: int) -> str:
         """Return an administrator's token for `subject` that expires after `seconds`."""
@@ -105,7 +105,7 @@ class Tokens:
 
 
 def _payload(token: str, key: bytes) -> dict[str, Any]:
-    # The times are left to _Claims.check, because a remembered token must be asked for them again every time.
+    # The times of a cached token are compared at each request, by _Claims.check.
     options = {
         "verify_exp": False,
         "verify_nbf": False,
@@ -124,7 +124,7 @@ def _payload(token: str, key: bytes) -> dict[str, Any]:
 
 
 def _claims(payload: Mapping[str, Any]) -> _Claims:
-    """Return what a payload claims. Raises TokenRefused unless it is an active administrator's access token."""
+    """Return the claims of a payload. Raises TokenRefused unless it is an active administrator's access token."""
     if payload.get("token_type") != "UserAccess":
         raise TokenRefused("token_type", "This is no user's access token; log in to get one.")
     if payload.get("is_active") is not True or payload.get("is_admin") is not True:
@@ -148,13 +148,15 @@ def _storable(subject: str) -> bool:
 
 
 def from_settings(settings: Settings, *, make: bool = False) -> Tokens:
-    """Return the tokens of the key that the settings give, or of the data folder's.
+    """Return the tokens of the signing key that the settings name, by default the file in the data folder.
 
     Args:
         settings: where the key is.
-        make: whether the data folder's is made if there is none.
+        make: whether a key is created in the data folder if there is none.
 
-    Raises SettingsError for a key that is too short or cannot be read or made, and NoKey.
+    Raises:
+        SettingsError: the key is too short, or cannot be read or created.
+        NoKey: there is none, and `make` is false.
 
     """
     previous = settings.previous_signing_key
@@ -165,7 +167,7 @@ def from_settings(settings: Settings, *, make: bool = False) -> Tokens:
 
 
 def key_file(settings: Settings) -> Path:
-    """Return the file that the signing key is read from, where the environment does not hold the key itself."""
+    """Return the file of the signing key, for settings that do not contain the key itself."""
     return settings.signing_key_file or settings.data / "signing.key"
 
 
@@ -194,7 +196,7 @@ def _key_in(file: Path, ours: bool, make: bool) -> bytes:
 
 
 def _make_key(file: Path) -> None:
-    """Write a random key that only the owner can read. Of processes that do so at once, one wins and all read it."""
+    """Create a random key that only its owner can read. If several processes do so at once, all use the first one's."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
@@ -202,7 +204,7 @@ def _make_key(file: Path) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     try:
-        # Unlike a rename, a link never replaces what is there.
+        # Unlike a rename, a link never replaces an existing file.
         with contextlib.suppress(FileExistsError):
             os.link(draft, file)
     finally:

@@ -1,4 +1,4 @@
-"""Authentication: nothing under /api is answered without an administrator's token."""
+"""Authentication: every path under /api requires an administrator's token."""
 
 import falcon
 
@@ -6,14 +6,14 @@ from build_admin.tokens import TokenRefused, Tokens
 
 
 class Authentication:
-    """Falcon middleware that asks for a bearer token (RFC 6750) before a request under /api is routed."""
+    """Falcon middleware that requires a bearer token (RFC 6750) before a request under /api is routed."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Set `req.context.subject` to the token's subject. Raises HTTPUnauthorized where there is no valid token."""
-        # The router ignores leading slashes, so //api is /api to it and must be here.
+        # Falcon's router ignores leading slashes: //api is /api.
         if req.path.lstrip("/").partition("/")[0] != "api":
             return
         try:

@@ -1,25 +1,25 @@
-"""Client: whose request it is, where a reverse proxy has sent it on."""
+"""Client: the address of the client behind a reverse proxy."""
 
 import ipaddress
 import re
 
 import falcon
 
-#: An address as proxies write it: with a port or without, an IPv6 one in brackets or not, in quotes or not.
+#: An address as proxies write it: with or without a port, quotes, and brackets around an IPv6 address.
 _HOP = re.compile(r'"?(?:\[([0-9A-Fa-f:.]+)\](?::\d+)?|([0-9.]+)(?::\d+)?|([0-9A-Fa-f:.]+))"?')
 
 
 class Client:
-    """Falcon middleware that takes the client's address from X-Forwarded-For, where the trusted proxy has sent it."""
+    """Falcon middleware that takes the client's address from X-Forwarded-For, if the trusted proxy has sent it."""
 
     def __init__(self, trusted_proxy: str) -> None:
-        """Believe the proxy with this address; none, where it is empty."""
+        """Trust the proxy with this address; none if it is empty."""
         self._proxy = trusted_proxy
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Set `req.remote_addr` to the last address in the header, which is the one that the proxy itself has seen.
+        """Set `req.remote_addr` to the last address in the header: the trusted proxy itself has added that one.
 
-        Raises HTTPBadRequest where that is none.
+        Raises HTTPBadRequest if it is not an address.
         """
         given = req.get_header("X-Forwarded-For")
         if given is not None and self._proxy and req.env.get("REMOTE_ADDR") == self._proxy:
@@ -28,6 +28,6 @@ class Client:
                 address = ipaddress.ip_address(next(filter(None, hop.groups())) if hop else "")
             except ValueError:
                 raise falcon.HTTPBadRequest(
-                    description="The header X-Forwarded-For must end with the client's IP address; mend the proxy."
+                    description="The header X-Forwarded-For must end with the client's IP address; check the proxy."
                 ) from None
             req.env["REMOTE_ADDR"] = str(address)

@@ -1,4 +1,4 @@
-"""Errors: whatever goes wrong is answered in JSON, in a sentence, and without a word of our insides."""
+"""Errors: every error is answered in JSON, with one sentence and no internal detail."""
 
 import json
 import logging
@@ -13,29 +13,29 @@ from build_admin.models.stores.database import FAILURES, CommitLost
 
 log = logging.getLogger("build_admin.error")
 
-#: Seconds after which a client may try again when the database could not be used.
+#: Seconds after which a client may try again when the database was not available (Retry-After).
 RETRY_AFTER = 1
 
 _SENTENCES = {
     404: "There is nothing at this path; see /openapi.json for what there is.",
-    405: "This path does not take this method; the header Allow has those that it takes.",
-    501: "No path takes this method; see /openapi.json for those that each takes.",
+    405: "This path does not support this method; the header Allow has those that it does.",
+    501: "No path supports this method; see /openapi.json for those that each supports.",
 }
 
-# By whether the database was lost at the one moment at which it may have stored what it could not confirm.
+# By whether the connection was lost during the commit, so that the transaction may be committed or not.
 _OUTCOMES = {
     False: "The database cannot be used at the moment and nothing was stored; try again.",
     True: "The database was lost while it stored this, and may have done so; read the build before you try again.",
 }
 
-#: What can be missing in a database though a statement is right: a privilege, a schema, a table or a column.
+#: SQLSTATEs of a correct statement: a privilege, schema, table or column is missing in the database.
 _MISSING = frozenset({"42501", "3F000", "42P01", "42703"})
 
 App = falcon.App[Any, Any]
 
 
 def add_error_handlers(app: App, statuses: Mapping[type[Exception], str]) -> None:
-    """Make `app` answer every exception in JSON; those in `statuses` with that status and their own words."""
+    """Make `app` answer every exception in JSON: those in `statuses` with that status and their own message."""
 
     def refuse(req: falcon.Request, resp: falcon.Response, error: Exception, params: Any) -> None:
         status = next(status for kind, status in statuses.items() if isinstance(error, kind))
@@ -53,13 +53,13 @@ def _serialize(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPErr
     body: dict[str, Any] = {"error": sentence}
     if faults := getattr(error, "faults", None):
         body["fields"] = faults
-    # ASCII, because a fault may name a key that is no text.
+    # ASCII, because a fault may name a key with a lone surrogate.
     resp.data = (json.dumps(body) + "\n").encode("ascii")
     resp.content_type = falcon.MEDIA_JSON
 
 
 def _database_error(req: falcon.Request, resp: falcon.Response, error: peewee.PeeweeException, params: Any) -> None:
-    # A statement that the database does not understand is a defect of ours.
+    # Any other ProgrammingError is a wrong statement, which is a defect.
     if isinstance(error, peewee.ProgrammingError) and _sqlstate(error) not in _MISSING:
         _defect(req, resp, error, params)
     req.context.database_error = True
@@ -68,7 +68,7 @@ def _database_error(req: falcon.Request, resp: falcon.Response, error: peewee.Pe
 
 
 def _sqlstate(error: peewee.PeeweeException) -> str | None:
-    """Return PostgreSQL's code of an error (its manual, appendix A), which does not depend on the server's language."""
+    """Return the SQLSTATE of an error (PostgreSQL's manual, appendix A); its message may be in any language."""
     return getattr(getattr(error, "orig", None), "sqlstate", None)
 
 

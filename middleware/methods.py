@@ -1,4 +1,4 @@
-"""Methods: one that HTTP does not know is refused as such, which Falcon itself takes for a bad request."""
+"""Methods: an unknown method is answered with 501; Falcon itself answers 400."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ _KNOWN = frozenset(falcon.COMBINED_METHODS)
 
 
 class Request(falcon.Request):
-    """A request, in which `WEBSOCKET` is a method that HTTP does not know, like any other.
+    """A request, for which the method `WEBSOCKET` is an unknown method like any other.
 
-    Falcon keeps that name for itself, and refuses it before any middleware has asked for a token or given it an id.
+    Falcon reserves that name, and raises for it before any middleware has checked the token or set a request id.
     """
 
     __slots__ = ()
@@ -22,9 +22,9 @@ class Request(falcon.Request):
 
 
 class Methods:
-    """Falcon middleware that answers a method that nothing here could ever take (RFC 9110, section 15.6.2)."""
+    """Falcon middleware that refuses methods which no resource can have (RFC 9110, section 15.6.2)."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Raise HTTPNotImplemented for such a method; one that is only not taken at this path is left to the router."""
+        """Raise HTTPNotImplemented for such a method; the router answers 405 for one that this path lacks."""
         if req.method not in _KNOWN:
             raise falcon.HTTPNotImplemented

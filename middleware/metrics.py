@@ -1,4 +1,4 @@
-"""Metrics: what is counted and timed, for Prometheus; where the extra `metrics` is not installed, nothing is."""
+"""Metrics for Prometheus, if the extra `metrics` is installed."""
 
 import time
 from functools import lru_cache, partial
@@ -11,7 +11,7 @@ from build_admin.models.stores.database import Database
 if TYPE_CHECKING:
     import prometheus_client
 
-# Whatever a client sends, there are only so many labels: a route is a template, a method one that HTTP knows.
+# A client cannot make new labels: a route is a URI template, and an unknown method is `other`.
 _METHODS = frozenset(falcon.HTTP_METHODS)
 _REFUSALS = {
     400: "invalid",
@@ -28,7 +28,7 @@ _REPAIRS = {("POST", "/api/v1/admin/repairs"), ("POST", "/api/v1/admin/repairs/{
 
 
 class Metrics:
-    """Falcon middleware that counts and times requests when their answers are final, in a registry of its own."""
+    """Falcon middleware that counts and times requests once their answers are final, in a registry of its own."""
 
     def __init__(self, database: Database, threads: int) -> None:
         """Make the registry, as `create` does. Raises ImportError where prometheus-client is not installed."""
@@ -42,42 +42,39 @@ class Metrics:
             "build_admin_request_seconds", "Seconds from a request to its answer.", ["route"], registry=made
         )
         self._overwrites = Counter(
-            "build_admin_overwrites", "Requests to overwrite a build, by what came of them.", ["result"], registry=made
+            "build_admin_overwrites", "Requests to overwrite a build, by result.", ["result"], registry=made
         )
         self._repairs = Counter(
-            "build_admin_repairs",
-            "Repairs and undos asked for, by what came of them.",
-            ["result"],
-            registry=made,
+            "build_admin_repairs", "Requests to repair builds or undo a repair, by result.", ["result"], registry=made
         )
         self._repaired = Counter(
-            "build_admin_repaired_builds", "Builds that repairs have changed, or put back.", ["result"], registry=made
+            "build_admin_repaired_builds", "Builds that repairs have changed or put back.", ["result"], registry=made
         )
         self._refused = Counter(
-            "build_admin_tokens_refused", "Requests without a valid token, by what is wrong.", ["reason"], registry=made
+            "build_admin_tokens_refused", "Requests without a valid token, by reason.", ["reason"], registry=made
         )
         self._errors = Counter(
             "build_admin_database_errors", "Requests that the database could not serve.", registry=made
         )
         self._database = database
-        self._busy = Gauge("build_admin_requests_in_progress", "Requests that are being worked on.", registry=made)
-        Gauge("build_admin_threads", "Requests that can be worked on at once.", registry=made).set(threads)
-        # To look a child up by its labels costs more than to count.
+        self._busy = Gauge("build_admin_requests_in_progress", "Requests that are being answered.", registry=made)
+        Gauge("build_admin_threads", "Requests that can be answered at once.", registry=made).set(threads)
+        # Looking up a child by its labels costs more than counting.
         self._of_request = lru_cache(4096)(lambda *of: (self._requests.labels(*of), self._seconds.labels(of[0])))
         connections = Gauge(
-            "build_admin_database_connections", "Connections that are open, at most one a thread.", registry=made
+            "build_admin_database_connections", "Open connections to the database; at most one a thread.", registry=made
         )
         connections.set_function(lambda: len(database.connections))
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Take the time."""
+        """Note the time."""
         self._busy.inc()
         req.context.counted_from = time.perf_counter()
 
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
     ) -> None:
-        """Count the request, and what came of it, after the commit."""
+        """Count the request and its result, after the commit."""
         self._busy.dec()
         self._database.on_commit(partial(self._count, req, resp.status_code))
 
@@ -121,11 +118,11 @@ def _result(req: falcon.Request, status: int) -> str:
 
 
 def create(database: Database, threads: int) -> Metrics | None:
-    """Return the metrics of an application, or None where prometheus-client is not installed.
+    """Return the metrics of an application, or None if prometheus-client is not installed.
 
     Args:
-        database: whose connections are counted, and whose commits are waited for.
-        threads: how many requests can be worked on at once.
+        database: its connections are counted, and requests are counted after its commits.
+        threads: how many requests can be answered at once.
 
     """
     try:

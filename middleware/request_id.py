@@ -1,4 +1,4 @@
-"""Request id: every request has one, and every response repeats it."""
+"""Request id: every request has one, which its response repeats."""
 
 import random
 import re
@@ -9,14 +9,14 @@ _GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def of(given: str | None) -> str:
-    """Return the id of a request that came with `given` as its X-Request-ID: that, if it can be used, or a new one."""
+    """Return the id of a request with the X-Request-ID `given`: that one if it is valid, else a new one."""
     if given and _GIVEN.fullmatch(given):
         return given
     return f"{random.getrandbits(128):032x}"
 
 
 class RequestId:
-    """Falcon middleware that takes the client's X-Request-ID, or makes one where it sent none that can be used."""
+    """Falcon middleware that takes the client's X-Request-ID, or makes a new id if it is missing or invalid."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Set `req.context.request_id`, 1 to 64 characters, and the response's header."""

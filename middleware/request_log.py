@@ -1,4 +1,4 @@
-"""Request log: a line for each request, and one for each overwrite or repair."""
+"""Request log: one line for each request, and one for each overwrite or repair."""
 
 import logging
 import time
@@ -14,23 +14,23 @@ audit = logging.getLogger("build_admin.audit")
 
 
 class RequestLog:
-    """Falcon middleware that logs a request when its answer is final.
+    """Falcon middleware that logs a request once its answer is final.
 
-    The query is left out: people put secrets there.
+    The query is left out, because it may have secrets.
     """
 
     def __init__(self, database: Database) -> None:
-        """Log when what a request has written to `database` is committed."""
+        """Log requests after their commit to `database`."""
         self._database = database
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Take the time."""
+        """Note the time."""
         req.context.began = time.perf_counter()
 
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
     ) -> None:
-        """Log the request, and the overwrite or repair if there was one, after the commit."""
+        """Log the request, and its overwrite or repair if there is one, after the commit."""
         self._database.on_commit(partial(_log, req, resp.status_code))
 
 

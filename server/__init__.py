@@ -1,1 +1,1 @@
-"""How requests get in: waitress, and what is changed of it. It knows a WSGI callable, and nothing of resources."""
+"""The HTTP server: waitress, with some of its classes replaced. It serves a WSGI application of any kind."""

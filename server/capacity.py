@@ -1,4 +1,4 @@
-"""Capacity: how many connections there can be, and which one is closed when another client waits for one."""
+"""Capacity: the number of connections, and the choice of the one that is closed for a client that waits."""
 
 import contextlib
 import logging
@@ -12,26 +12,26 @@ from build_admin.settings import Settings
 
 log = logging.getLogger("build_admin.server")
 
-#: Seconds for which a connection is kept though another client waits, by what it does.
+#: Seconds for which a connection is kept although another client waits, by its state.
 KEPT = {IDLE: 0.25, PARTIAL: 2, UNREAD: 5}
 
-#: The part of all connections that an address may have before its own are closed first, and the seconds for those.
+#: An address with more than this share of all connections has its own closed first, each after at most so many seconds.
 SHARE, KEPT_ABOVE_SHARE = 0.5, 1
 
-#: Files that the process may need beside its connections: its own, and those of each thread for SQLite.
+#: File descriptors that the process needs for other things than connections, and for the SQLite files of each thread.
 OWN_FILES, FILES_OF_A_THREAD = 48, 4
 
 
 def to_close(channels: Collection[Channel], capacity: int, trusted_proxy: str) -> Channel | None:
-    """Return the connection that is to be closed for a client that waits; None where none may be closed yet.
+    """Return the connection to close for a client that waits; None if none may be closed yet.
 
-    Where an address has more than half of all connections, it is one of that address. Idle connections come first, then
-    those with an incomplete request, then those whose answer is not read; of these the one for which that is so for
-    longest. A connection whose request is being worked on is not closed.
+    If an address has more than its share of the connections, only those of that address are considered. Idle
+    connections come first, then those with an incomplete request, then those whose answer is not read. Among these it
+    is the one that has been in its state for longest. A connection whose request is being answered is never closed.
 
     Args:
         channels: the connections; at least one.
-        capacity: how many there can be.
+        capacity: the maximum number of connections.
         trusted_proxy: the address of a proxy that may have all of them; empty for none.
 
     """
@@ -48,9 +48,9 @@ def to_close(channels: Collection[Channel], capacity: int, trusted_proxy: str) -
 
 
 def capacity_of(settings: Settings) -> int:
-    """Return how many connections can be open: as many as are set, if the process may open as many files.
+    """Return how many connections can be open: the setting, or fewer if the process may not open so many files.
 
-    The process's limit on files is raised as far as the system allows. If that is too low, it is logged, once.
+    The process's limit on open files is raised as far as the system allows. A limit that is too low is logged.
     """
     try:
         import resource
@@ -67,7 +67,7 @@ def capacity_of(settings: Settings) -> int:
             event(
                 log,
                 logging.WARNING,
-                "fewer connections than BUILD_ADMIN_CONNECTIONS, as the process may open too few files",
+                "fewer connections than BUILD_ADMIN_CONNECTIONS: the limit on open files is too low",
                 connections=max(1, soft - own),
                 files=soft,
                 needed=wanted,

@@ -1,17 +1,17 @@
-"""Channel: a connection, the requests that arrive on it, and the answers that leave.
+"""Channel: a connection, the requests that arrive on it, and their answers.
 
-It relies on waitress 3.0.2: the main thread alone calls `handle_read`, `handle_write`, `handle_close`, `readable`,
-`writable` and `received`; a worker thread calls `service`, which answers `requests[0]`, takes it off after that, and
-writes with `write_soon`; `close_when_flushed` has the main thread close once everything is sent.
+It relies on waitress 3.0.2: only the main thread calls `handle_read`, `handle_write`, `handle_close`, `readable`,
+`writable` and `received`. A worker thread calls `service`, which answers `requests[0]`, removes it after that, and
+writes with `write_soon`. With `close_when_flushed` the main thread closes the connection once everything is sent.
 
-What a client can make a connection hold is bounded:
+The memory and the time that a client can take are bounded:
 
-1. One request is parsed at a time. What arrives behind it waits as bytes, at most those of one read from the socket
-   (8 KB); after that nothing is read until the request is answered and the answer is with the system.
-2. So one answer at most waits to be sent. `MOST_UNSENT` bounds what all connections together hold of them.
-3. A worker thread never waits for a client: `write_soon` sends what the socket takes, and the main thread the rest.
-4. Times run for a request that arrives, for an answer that is not taken, and for a connection without either. They are
-   counted by `time.monotonic`: a clock that is set must stop no timeout.
+1. One request is parsed at a time. Bytes that arrive after it are kept unparsed, at most those of one read from the
+   socket (8 KB). Nothing more is read until the request is answered and the answer is sent.
+2. So a connection has at most one unsent answer. `MOST_UNSENT` bounds those of all connections together.
+3. A worker thread never waits for a client: `write_soon` sends what the socket accepts, and the main thread the rest.
+4. There is a timeout for a request to arrive, for an answer to be read, and for a connection without either. All use
+   `time.monotonic`, because the wall clock can be set.
 """
 
 import contextlib
@@ -28,16 +28,18 @@ from build_admin.server.output import Output
 from build_admin.server.parser import Parser
 from build_admin.server.task import AppTask, JsonErrorTask
 
-#: Seconds that a client may go on sending after it was answered early, so that the answer is not lost by a reset.
+#: Seconds for which a client may send on after an early answer. A close at once would be a reset, which can discard the
+#: answer before the client has read it.
 LINGER = 2
 
-#: Bytes a second that a client must take of a large answer at the least.
+#: Bytes of a large answer that a client must read in a second.
 SLOWEST = 16 * 1024
 
-#: What a connection does that has no request at work: nothing, half a request, or not to take all of its answer.
+#: The state of a connection none of whose requests is being answered: nothing received, an incomplete request, or an
+#: answer that is not read.
 IDLE, PARTIAL, UNREAD = range(3)
 
-#: To close a socket so that the system forgets at once what is unsent (SO_LINGER, with no time).
+#: Option SO_LINGER with a time of 0: a close discards unsent data at once.
 _ABORT = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
@@ -54,22 +56,24 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     error_task_class = JsonErrorTask
     parser_class = Parser
 
-    # Waitress's own, said again for the type checker.
+    # Attributes of the base class, for the type checker.
     request: Any
     close_when_flushed: bool
     sent_continue: bool
 
-    #: When the request whose turn it is was queued.
+    # All times are in seconds of `time.monotonic`.
+
+    #: When the current request was queued.
     arrived = 0.0
     #: Whether the client may still be sending when the connection is to be closed.
     lingers = False
-    #: When to close, once only the client's sending is waited out.
+    #: When to close the connection; set once its answer is sent and only the client's own data is awaited.
     lingers_until: float | None = None
     #: When the first byte of `request` was read.
     request_since = 0.0
-    #: When the last answer was written, and when the client must have taken it.
+    #: When the last answer was written, and when the client must have read it.
     written_at = take_until = 0.0
-    #: What was read behind the request whose turn it is.
+    #: Unparsed bytes after the current request.
     _behind = b""
     _last_activity = 0.0
 
@@ -80,18 +84,18 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     @property
     def last_activity(self) -> float:
-        """When the client was last heard of or sent to."""
+        """When data was last received or sent."""
         return self._last_activity
 
     @last_activity.setter
     def last_activity(self, _: float) -> None:
-        # Waitress assigns the wall clock's time, in several places.
+        # Waitress assigns the time of the wall clock in several places.
         self._last_activity = time.monotonic()
 
     def call(self) -> None:
-        """Call the application for the request whose turn it is, and keep the answer for `service` to send.
+        """Call the application for the current request, and keep the answer for `service` to send.
 
-        Only for a request that waitress could parse. Where its client has left already, there is nothing to do.
+        The request must be well-formed. If its client has disconnected, this does nothing.
         """
         if self.connected:
             task = AppTask(self, self.requests[0])
@@ -99,23 +103,23 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self.requests[0].task = task
 
     def task_class(self, channel: "Channel", request: Parser) -> AppTask:
-        """Return the task that has the answer to a request; waitress's `service` makes its tasks by this name."""
+        """Return the task that has the answer to a request; waitress's `service` calls this to make a task."""
         return request.task or AppTask(channel, request)
 
     def service(self) -> None:
-        """Send the answer to the request whose turn it is."""
-        # From when it is answered on, the next one may be at work in another thread.
+        """Send the answer to the current request."""
+        # Once it is answered, `requests[0]` may be the next one, in another thread.
         request = self.requests[0]
         try:
             super().service()
         finally:
-            # The two know each other, and only the garbage collector would find that nobody else knows them.
+            # Break the reference cycle: the garbage collector runs rarely (see `serve`).
             request.task = None
 
     def write_soon(self, data: bytes) -> int:
-        """Send what the socket takes now of `data`, and leave the rest to the main thread. Raises ClientDisconnected.
+        """Send what the socket accepts of `data`, and leave the rest to the main thread. Raises ClientDisconnected.
 
-        Waitress's own waits here, in a worker thread, for a client that has left 16 MB unread.
+        Waitress's own method makes the worker thread wait for a client that has not read 16 MB.
         """
         with self.outbuf_lock:
             if not self.connected:
@@ -123,46 +127,46 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self.outbufs[0].append(data)
             self.total_outbufs_len += len(data)
             self._flush_exception(self._flush_some, do_close=False)
-            self._is_to_be_taken()
+            self._start_read_timeout()
         if self.total_outbufs_len:
             self.server.bound_unsent()
         return len(data)
 
-    def _is_to_be_taken(self) -> None:
+    def _start_read_timeout(self) -> None:
         self.written_at = time.monotonic()
         self.take_until = self.written_at + self.server.settings.request_timeout + self.total_outbufs_len / SLOWEST
 
     def is_last(self, request: Any) -> bool:
-        """Whether no other request has begun to arrive behind this one."""
+        """Whether no other request has begun to arrive after this one."""
         return self.requests[-1:] == [request] and not (self.request or self._behind)
 
     def is_idle(self, seconds: float) -> bool:
-        """Whether nothing is being received, worked on or sent, nor was for some seconds."""
+        """Whether no data was received or sent for some seconds, and no request is being answered."""
         held = self.holds()
         return held is not None and held[0] == IDLE and time.monotonic() - held[1] > seconds
 
     def holds(self) -> tuple[int, float] | None:
-        """Return what the connection does and since when (`time.monotonic`); None where a request is at work."""
+        """Return the connection's state and since when it has it; None while a request is being answered."""
         if self.requests:
             return None
-        # A request that was read already waits too until the socket can be written.
+        # Bytes in `_behind` are parsed only when the answer is sent, so they wait for the client too.
         if self.total_outbufs_len or self._behind:
             return UNREAD, self.written_at
         return (IDLE, self.last_activity) if self.request is None else (PARTIAL, self.request_since)
 
     def readable(self) -> bool:
-        """Whether bytes are taken in now. Waitress's own says no while a request is at work or an answer unsent."""
+        """Whether to read. Waitress's own method returns False while a request is answered or an answer is unsent."""
         return self.lingers_until is not None or (super().readable() and not self._behind)
 
     def writable(self) -> bool:
-        """Whether `handle_write` has something to do, once the socket can be written."""
+        """Whether `handle_write` has something to do when the socket is writable."""
         return bool(super().writable() or (self._behind and not self.requests))
 
     def received(self, data: bytes) -> bool:
-        """Take bytes in, as far as the next request goes, or throw them away if everything has been answered.
+        """Parse `data` up to the end of the next request, or discard it if the connection is to be closed.
 
-        This replaces waitress's own, which makes requests of everything that it has read: hundreds of them, each with
-        an answer that has to be kept until its turn.
+        Waitress's own method parses everything that was read. That can be hundreds of pipelined requests, and their
+        answers would all be kept in memory.
         """
         with self.requests_lock:
             if self.will_close or self.close_when_flushed or self.lingers_until is not None:
@@ -180,9 +184,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._behind = self._behind[taken:]
         if request.expect_continue and request.headers_finished and not self.sent_continue:
             self.send_continue()
-            self._is_to_be_taken()
+            self._start_read_timeout()
         if request.completed and request.empty:
-            # A client that sends nothing but line ends asks nothing either: its time goes on.
+            # Empty lines are no request: the timeout for its first byte goes on.
             self.request = Parser(self.adj)
         elif request.completed:
             self.sent_continue = False
@@ -191,11 +195,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self.server.add_task(self)
 
     def handle_write(self) -> None:
-        """Send what there is to send; close if that was the last, or take up what was read behind the last request."""
+        """Send unsent data. After the last of it, close the connection if that is due, or parse the next request."""
         lingers = self.lingers and self.close_when_flushed
         if lingers:
-            # Waitress would close. To close a socket with unread bytes resets the connection, and the answer may be
-            # lost on its way.
+            # Keep waitress from closing the socket. Closing it with unread data would reset the connection, and the
+            # client might lose the answer.
             self.close_when_flushed = False
         super().handle_write()
         if lingers and self.total_outbufs_len:
@@ -214,7 +218,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self.handle_close()
 
     def maintain(self) -> None:
-        """Close the connection if its client has been idle, or slow, for too long; in the main thread."""
+        """Close the connection if its client was idle or slow for too long; in the main thread."""
         now, settings = time.monotonic(), self.server.settings
         does, since = self.holds() or (None, now)
         if does == UNREAD and (now > self.take_until or now - self.last_activity > settings.request_timeout):
@@ -224,14 +228,13 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         elif (self.lingers_until or now) < now or self.is_idle(settings.idle_timeout):
             self.handle_close()
         elif self.will_close or self.close_when_flushed:
-            # The socket may never be reported to be writable.
+            # The socket may never become writable.
             self.handle_write()
 
     def abandon(self) -> None:
-        """Close the connection at once, whatever is unsent; in the main thread.
+        """Close the connection at once and discard unsent data; in the main thread.
 
-        Waitress's `will_close` takes effect when the socket can be written, which that of a client that reads nothing
-        never can.
+        Waitress's `will_close` has an effect only when the socket is writable. It never is if the client does not read.
         """
         if self.total_outbufs_len or self._behind:
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Dispatcher: which requests are worked on together, which by themselves, and in which threads."""
+"""Dispatcher: assigns requests to worker threads, and to groups that share a transaction."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ from build_admin.server.channel import Channel
 
 log = logging.getLogger("build_admin.server")
 
-#: Seconds for which the thread that reads from the sockets waits for those that answer.
+#: Maximum seconds for which the main thread waits for worker threads before it reads from the sockets again.
 PATIENCE = 0.01
 
 #: The methods that change nothing (RFC 9110, section 9.2.1). A request with another one may write.
@@ -21,28 +21,28 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 class Transactions(Protocol):
-    """What the dispatcher has to know of a database; `models.stores.database.Database` is one."""
+    """What the dispatcher needs of a database; `models.stores.database.Database` has it."""
 
     def group(self) -> AbstractContextManager[Any]:
-        """Give a group whose members share one transaction."""
+        """Open a group, whose members share one transaction."""
 
     def arrived(self, at: float) -> None:
-        """Count from `at` how long the thread's work may wait from now on."""
+        """Count the timeouts of this thread's next work from `at`, in seconds of `time.monotonic`."""
 
 
 class Lane:
-    """Requests of one kind that wait for a thread, and the threads for them.
+    """A queue of requests of one kind, and the worker threads for them.
 
-    A request that waits for the database holds up others of its kind only.
+    A request that waits for the database delays only requests of its own lane.
 
     Attributes:
         queue: the connections whose next request is of this kind.
-        resting: the threads that have nothing to do, by what wakes them; the one that has rested shortest is last.
+        resting: the conditions of the idle threads; that of the thread which became idle last is the last one.
 
     """
 
     def __init__(self, name: str, threads: int, answer: Callable[["Lane"], None]) -> None:
-        """Make a lane of `threads` threads, each of which calls `answer` as long as something is queued."""
+        """Make a lane of `threads` threads, each of which calls `answer` while something is queued."""
         self.name = name
         self.threads = threads
         self.answer = answer
@@ -51,18 +51,18 @@ class Lane:
 
 
 class Dispatcher:
-    """The threads that requests are worked on in. It takes the place of waitress's ThreadedTaskDispatcher.
+    """The worker threads. It takes the place of waitress's ThreadedTaskDispatcher.
 
-    Python runs one thread at a time, and to hand over costs more than a request does: a thread for each request, as
-    waitress has it, answers half as many. So one thread works off all that has arrived, while the thread that reads
-    from the sockets waits for it, unless it takes longer than PATIENCE. Then that reads on.
+    Only one thread at a time has Python's interpreter lock, and passing it on costs more than answering a request.
+    Waitress's way, a thread for each request, answers half as many. So one thread answers all queued requests of a
+    lane, while the main thread waits for it, for at most PATIENCE.
 
     There are four lanes:
 
-    - `quick`: what never waits for the database, such as /health, and what is no HTTP.
+    - `quick`: requests that never wait for the database, such as /health, and malformed ones.
     - `reads`: requests with a safe method.
-    - `writes`: all others. One thread answers all that have arrived as a group, which shares one commit.
-    - `alone`: requests that have left a group. Each may wait for a lock without keeping others from their answers.
+    - `writes`: all other requests. One thread answers all queued ones as a group, which shares one commit.
+    - `alone`: requests that have left a group. Each may wait for a lock without delaying others.
     """
 
     def __init__(
@@ -75,9 +75,9 @@ class Dispatcher:
         """Start the threads.
 
         Args:
-            threads: how many requests are read, or worked on by themselves, at once.
+            threads: how many requests the lanes `reads` and `alone` answer at once, together.
             transactions: gives the groups.
-            may_wait: tells whether a request for a path may wait for the database.
+            may_wait: returns whether a request for a path may wait for the database.
             leave: called by each thread before it ends.
 
         """
@@ -100,7 +100,7 @@ class Dispatcher:
                 threading.Thread(target=self._run, name=name, args=(lane,), daemon=True).start()
 
     def add_task(self, channel: Channel) -> None:
-        """Queue a connection that has a request to answer. Waitress calls this, in any thread."""
+        """Queue a connection for its next request. Called by the channel and by waitress, in any thread."""
         channel.arrived = time.monotonic()
         request = channel.requests[0]
         if request.error or not self._may_wait(request.path):
@@ -112,13 +112,13 @@ class Dispatcher:
 
     @property
     def waiting(self) -> int:
-        """How many connections wait for a thread."""
+        """How many connections are queued."""
         return sum(len(lane.queue) for lane in self._lanes)
 
     def work(self) -> bool:
-        """Wake a thread of each lane that has work, and wait until one has done its work.
+        """Wake a thread of each lane that has requests, and wait until one of the threads is idle again, or PATIENCE.
 
-        Returns whether there is still work that a resting thread could do.
+        Returns whether there are still requests and idle threads for them.
         """
         with self._lock:
             called = [lane.resting.pop() for lane in self._lanes if lane.queue and lane.resting]
@@ -129,7 +129,7 @@ class Dispatcher:
             return any(lane.queue and lane.resting for lane in self._lanes)
 
     def shutdown(self, timeout: float) -> None:
-        """End the threads, and wait for them for at most `timeout` seconds; what they are at then is abandoned."""
+        """End the threads, and wait for them for at most `timeout` seconds; requests that take longer are abandoned."""
         deadline = time.monotonic() + timeout
         with self._lock:
             self._stopping = True
@@ -145,7 +145,7 @@ class Dispatcher:
             try:
                 while lane.queue:
                     lane.answer(lane)
-            except BaseException:  # a thread that ends is never replaced
+            except BaseException:  # no thread is started for one that has ended
                 log.exception("a worker thread failed")
         try:
             self._leave()
@@ -155,7 +155,7 @@ class Dispatcher:
                 self._rested.notify()
 
     def _wait(self, lane: Lane, call: threading.Condition) -> bool:
-        """Wait until there is something to do for a thread of the lane; return False if it is to end."""
+        """Wait until a request is queued in the lane; return False if the thread is to end."""
         with self._lock:
             while not self._stopping:
                 if lane.queue:
@@ -166,7 +166,7 @@ class Dispatcher:
             return False
 
     def _answer_next(self, lane: Lane) -> None:
-        """Answer a request by itself."""
+        """Answer the next request of the lane."""
         if (channel := _next(lane)) is None:
             return
         if not channel.requests[0].error:
@@ -175,7 +175,7 @@ class Dispatcher:
         _send([channel])
 
     def _answer_group(self, lane: Lane) -> None:
-        """Answer all that is queued with one commit, up to the first failure; send those on that must wait."""
+        """Answer the queued requests with one commit, up to the first failure. Those to be run again go to `alone`."""
         answered: list[Channel] = []
         try:
             with logs.together(), self._transactions.group() as group:
@@ -183,7 +183,7 @@ class Dispatcher:
                     answered.append(channel)
                     group.run(channel)
         except BaseException:
-            # Whether the commit has been reached is not known here, so nobody can be told either.
+            # Whether the transaction was committed is not known here, so no answer would be true.
             for channel in answered:
                 channel.will_close = True
             raise
@@ -201,7 +201,7 @@ class Dispatcher:
 def _next(lane: Lane) -> Channel | None:
     try:
         return lane.queue.popleft()
-    except IndexError:  # another thread of the lane has taken the last
+    except IndexError:  # another thread of the lane was faster
         return None
 
 

@@ -1,7 +1,7 @@
-"""Listener: which connections are accepted, and how much memory all together can hold.
+"""Listener: accepts connections, and bounds the memory of all connections together.
 
-It relies on waitress 3.0.2: the loop asks `readable` of the listener before each wait, and calls `handle_accept` when
-somebody wants to connect; `active_channels` has every channel until that is closed.
+It relies on waitress 3.0.2: before each wait the loop calls the listener's `readable`, and `handle_accept` when a
+client connects; `active_channels` has every channel until it is closed.
 """
 
 import contextlib
@@ -23,31 +23,31 @@ from build_admin.settings import Settings
 
 log = logging.getLogger("build_admin.server")
 
-#: Bytes of answers that may wait in memory until their clients take them, of all connections together.
+#: Maximum size of unsent answers in memory, in bytes, of all connections together.
 MOST_UNSENT = 64 * 1024 * 1024
 
-#: Bytes that the system is asked to keep of what a connection sends; on Linux it keeps twice as many. Left to itself it
-#: keeps up to 4 MB, and nobody sees for how long the client has taken none of it.
+#: Size of a socket's send buffer in bytes; Linux doubles it. By default it grows to 4 MB, and only when it is full can be
+#: seen for how long a client has not read.
 SEND_BUFFER = 128 * 1024
 
-#: Seconds until a connection is accepted again when the system had no file handle for one.
+#: Seconds after which accepting is tried again when the process had no file descriptor left.
 RETRY = 0.25
 
-#: Seconds between two lines in the log that say that clients have to wait.
+#: Seconds between two log lines that say that clients wait for a connection.
 SAY_AGAIN = 60
 
 
 class ServerError(Exception):
-    """The server cannot listen where it should; the message is one sentence."""
+    """The server cannot listen on its address; the message is one sentence."""
 
 
 class Listener(waitress.server.TcpWSGIServer):  # type: ignore[misc]
-    """Waitress's server, which closes connections that ask nothing where other clients wait."""
+    """Waitress's server, which closes connections without a request when other clients wait."""
 
     channel_class = Channel
-    #: Whether no further request is taken on a connection, once those that have arrived are answered.
+    #: Whether connections are closed once the requests that have arrived are answered.
     stopping = False
-    #: A connection, and its client's address, that was accepted beyond the capacity; it waits until another is closed.
+    #: A connection beyond the capacity, with its client's address. It is opened when another one is closed.
     pending: tuple[socket.socket, Any] | None = None
 
     def __init__(self, app: Any, settings: Settings, dispatcher: Dispatcher) -> None:
@@ -58,33 +58,33 @@ class Listener(waitress.server.TcpWSGIServer):  # type: ignore[misc]
         self._accept_again = 0.0
         self._say_again: dict[str, float] = {}
         adj = adjustments(settings)
-        # IPv4 first, where a name has both: that is where a client looks that was given a number.
+        # Waitress would listen on each address of a name in its own server. Listen on the IPv4 address if there is one.
         listen = sorted(adj.listen, key=lambda family: family[0] != socket.AF_INET)
         super().__init__(app, adj=adj, sockinfo=listen[0], dispatcher=dispatcher)
 
     @property
     def url(self) -> str:
-        """Where the server listens, and the path under which it answers."""
+        """The URL of the service, with its prefix."""
         host = f"[{self.effective_host}]" if ":" in self.effective_host else self.effective_host
         return f"http://{host}:{self.effective_port}{self.adj.url_prefix}"
 
     def set_reuse_addr(self) -> None:
-        """Take an address that an ended process has left; on Windows the option would take a living one's."""
+        """Allow the address of a process that has ended. On Windows the option would allow that of a running one."""
         if os.name != "nt":
             super().set_reuse_addr()
 
     def readable(self) -> bool:
         """Whether a connection can be accepted.
 
-        Waitress's own accepts nothing while all connections are taken, and so does not know whether a client waits. It
-        also closes idle connections, by the wall clock: where that is set back, it closes none for as long.
+        Waitress's own method accepts nothing while all connections are in use, so it does not know whether a client
+        waits. It also closes idle connections by the wall clock, and closes none for a while if that is set back.
         """
         return self.accepting and self.pending is None and time.monotonic() >= self._accept_again
 
     def look_after(self) -> None:
         """Once a second, close connections that have been idle or slow for too long.
 
-        Not while the loop goes through the channels: it would wait for the sockets of those that are closed.
+        This is not a part of `readable`: the loop collects its sockets there, and would wait for a closed one.
         """
         now = time.monotonic()
         if now >= self._next_look:
@@ -93,9 +93,10 @@ class Listener(waitress.server.TcpWSGIServer):  # type: ignore[misc]
                 channel.maintain()
 
     def handle_accept(self) -> None:
-        """Accept a connection. Replaces waitress's, which logs each failure with a traceback, and tries again at once.
+        """Accept a connection.
 
-        Without a file handle for it, a connection stays where it is, and the listener is ready again and again.
+        Waitress's own method logs each failure with a traceback and tries again at once. Without a free file
+        descriptor the connection stays in the backlog, and that would be an endless loop.
         """
         try:
             connection, address = self.socket.accept()
@@ -103,40 +104,40 @@ class Listener(waitress.server.TcpWSGIServer):  # type: ignore[misc]
             return
         except OSError as error:
             self._accept_again = time.monotonic() + RETRY
-            self._say("a connection cannot be accepted; those that ask nothing are closed for others", error.strerror)
+            self._say("a connection cannot be accepted; idle ones are closed for others", error.strerror)
             self._close_one()
             return
         if len(self.active_channels) < self.capacity:
             self._open(connection, address)
         else:
             self.pending = connection, address
-            self._say("all connections are taken; those that ask nothing are closed for others")
+            self._say("all connections are in use; idle ones are closed for others")
 
     def bound_unsent(self) -> None:
-        """Hold MOST_UNSENT: close the connections whose clients have not read for longest. In any thread."""
+        """Keep to MOST_UNSENT: shut down the connections whose clients have not read for longest. In any thread."""
         unsent = [channel for channel in list(self.active_channels.values()) if channel.total_outbufs_len]
         total = sum(channel.total_outbufs_len for channel in unsent)
         for channel in sorted(unsent, key=lambda channel: channel.last_activity):
             if total <= MOST_UNSENT:
                 break
             total -= channel.total_outbufs_len
-            # The main thread, which alone closes, finds the socket broken.
+            # Only the main thread may close a channel. It will find the socket broken.
             with contextlib.suppress(OSError):
                 channel.socket.shutdown(socket.SHUT_RDWR)
 
     @property
     def client_waits(self) -> bool:
-        """Whether a client waits until another connection is closed, or until there is a file handle."""
+        """Whether a client waits for another connection to be closed, or for a file descriptor."""
         return self.pending is not None or self._accept_again > time.monotonic()
 
     def open_pending(self) -> None:
-        """Open the connection that waits, if there is one, and room or another one that can be closed for it."""
+        """Open the pending connection if there is capacity for it, or if another connection can be closed."""
         if self.pending and (len(self.active_channels) < self.capacity or self._close_one()):
             self._open(*self.pending)
             self.pending = None
 
     def close_listener(self) -> None:
-        """Stop listening. Connections that are complete already are opened: their clients may have sent requests."""
+        """Stop listening. Open the connections in the backlog first: their clients may have sent requests."""
         before = -1
         while before < len(self.active_channels) < self.capacity:
             before = len(self.active_channels)
@@ -171,7 +172,7 @@ class Listener(waitress.server.TcpWSGIServer):  # type: ignore[misc]
 
 
 def adjustments(settings: Settings) -> Adjustments:
-    """Return waitress's own settings. Raises ServerError where it refuses one."""
+    """Return the settings as waitress has them. Raises ServerError for one that it does not accept."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
         return Adjustments(
@@ -182,7 +183,7 @@ def adjustments(settings: Settings) -> Adjustments:
             max_request_header_size=settings.max_header,
             max_request_body_size=CHUNKED * ROOM * settings.max_body,
             asyncore_use_poll=True,
-            # It becomes WSGI's SCRIPT_NAME, whether or not the proxy leaves it in the path.
+            # It becomes WSGI's SCRIPT_NAME; the proxy may remove it from the path or not.
             url_prefix=settings.prefix,
         )
     except ValueError as error:

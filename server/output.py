@@ -1,14 +1,14 @@
-"""Output: what is still to be sent on a connection."""
+"""Output: the unsent bytes of a connection."""
 
 from collections import deque
 
 
 class Output:
-    """Bytes that are to be sent, kept as the objects that they came in, so that connections can share an answer.
+    """A queue of bytes, kept in the objects that they came in, so that connections can share an answer.
 
-    It takes the place of waitress's OverflowableBuffer, which copies what it is given, and what is above 1 MB to a
-    temporary file. It relies on waitress 3.0.2: a channel calls these methods and no others, under its `outbuf_lock`
-    or while no worker thread has a request of the channel.
+    It takes the place of waitress's OverflowableBuffer, which copies its data, and writes more than 1 MB of it to a
+    temporary file. It relies on waitress 3.0.2: a channel calls only these methods, with its `outbuf_lock` held or
+    while no worker thread has a request of the channel.
     """
 
     def __init__(self) -> None:
@@ -19,25 +19,25 @@ class Output:
         return self._length
 
     def append(self, data: bytes) -> None:
-        """Have `data` sent after what is there."""
+        """Add `data` at the end."""
         self._pieces.append(memoryview(data))
         self._length += len(data)
 
     def get(self, size: int) -> memoryview:
-        """Return at most `size` of the next bytes; at least one, where there are any."""
+        """Return at most `size` of the first bytes, and at least one. There must be some."""
         return self._pieces[0][:size]
 
     def skip(self, size: int, allow_prune: bool) -> None:
-        """Forget the next `size` bytes, which were sent; no more than `get` has returned."""
+        """Remove the first `size` bytes, which were sent; no more than `get` has returned."""
         self._length -= size
         if size == len(self._pieces[0]):
             self._pieces.popleft()
         else:
             rest = self._pieces[0][size:]
-            # A view keeps all of its object. So no more than twice what is unsent is held.
+            # A view keeps its whole object in memory. Copy the rest once less than half is unsent.
             self._pieces[0] = memoryview(bytes(rest)) if 2 * rest.nbytes < memoryview(rest.obj).nbytes else rest
 
     def close(self) -> None:
-        """Forget everything."""
+        """Remove everything."""
         self._pieces.clear()
         self._length = 0

@@ -1,9 +1,14 @@
-"""Server: the loop that serves, and a stop that drops no request.
+"""Server: the main loop, and a graceful stop.
 
-Waitress ends its worker threads when it is stopped, whatever they are at (its issue 198), answers what it cannot read
-in plain text, hands each request to a thread of its own, and lets clients that do nothing keep others out. What is in
-this room changes just that. Each file says which of waitress's internals it relies on; here it is `asyncore.loop`, one
-round of which asks every channel what it waits for, waits, and calls its handlers.
+This package changes four things in waitress:
+
+1. A stop ends waitress's worker threads in the middle of their requests (its issue 198).
+2. It answers a malformed request in plain text.
+3. It gives each request to another thread, so requests cannot share a commit.
+4. Idle connections can keep other clients from connecting.
+
+Each module says which internals of waitress it relies on. This one relies on `asyncore.loop`: with `count=1` it asks
+every channel whether it is readable or writable, waits for the sockets, and calls the channels' handlers.
 """
 
 import gc
@@ -17,13 +22,13 @@ from build_admin.server.dispatcher import PATIENCE, Dispatcher, Transactions
 from build_admin.server.listener import Listener, ServerError
 from build_admin.settings import Settings
 
-#: Seconds without a byte after which a connection is closed by a stop. A client that sends its next request within them
-#: is told with its answer that the connection closes, instead of finding it closed.
+#: Seconds without a byte after which a stop closes a connection. A client that sends another request before that gets
+#: an answer with `Connection: close`, instead of a closed connection.
 QUIET = 0.25
 
 
 class Server(Listener):
-    """Waitress's server with a stop that finishes what was accepted."""
+    """Waitress's server, with a stop that answers every accepted request."""
 
     def __init__(
         self,
@@ -38,30 +43,30 @@ class Server(Listener):
         super().__init__(app, settings, Dispatcher(settings.threads, transactions, may_wait, leave))
 
     def pull_trigger(self) -> None:
-        """Wake the thread that waits for sockets, if it does."""
+        """Wake the main thread if it waits for sockets."""
         if self._polling:
             super().pull_trigger()
 
     def stop(self, signum: int, frame: Any = None) -> None:
-        """Stop, as a signal handler: what was accepted is finished first. A second signal ends the process at once."""
+        """Stop after the accepted requests are answered; a signal handler. A second signal ends the process at once."""
         if self.stopping:
             os._exit(128 + signum)
         self.stopping = True
         super().pull_trigger()
 
     def run(self) -> None:
-        """Serve until `stop`, and then for as long as an accepted request takes, within the grace period.
+        """Serve until `stop`, and then until the accepted requests are answered, within the grace period.
 
-        This thread accepts connections, reads requests from their sockets and sends the answers that worker threads
-        leave; it never runs the application. A round of the loop:
+        This thread accepts connections, reads requests, and sends what is left of the answers. It never calls the
+        application. One round of the loop:
 
-        1. Wait until a socket can be read or written, or a worker thread pulls the trigger because it has an answer.
-        2. Look again without waiting, as long as that brings further requests: clients that were answered together ask
-           again together, a moment apart, and those that arrive together share a commit.
-        3. Have the worker threads answer, and give them the interpreter for it (`Dispatcher.work`).
+        1. Wait until a socket is readable or writable, or a worker thread pulls the trigger because it has an answer.
+        2. Poll again without waiting, as long as that finds more requests. Clients that got their answers together send
+           their next requests together, within some microseconds, and requests that are queued together share a commit.
+        3. Wake the worker threads and wait for them, so that they get the interpreter lock (`Dispatcher.work`).
 
-        Where work is left after that, because it takes longer than PATIENCE, the next wait is short too, so that
-        another thread can be called for it soon; so it is while a client waits for a connection.
+        If requests are still queued after PATIENCE, the next wait for sockets is short, so that another thread is woken
+        soon. It is short as well while a client waits for a connection.
         """
         left = False
         while not self.stopping:
@@ -85,7 +90,7 @@ class Server(Listener):
         self.task_dispatcher.shutdown(timeout=max(0, deadline - time.monotonic()))
 
     def _poll(self, timeout: float = 1) -> None:
-        # The timeout is for Windows, where a signal does not wake a thread that waits for sockets.
+        # The timeout is for Windows: a signal does not interrupt select there.
         self._polling = True
         self.asyncore.loop(timeout=timeout, use_poll=self.adj.asyncore_use_poll, map=self._map, count=1)
         self._polling = False
@@ -99,7 +104,7 @@ def serve(
     announce: Callable[[str], None],
     leave: Callable[[], object],
 ) -> None:
-    """Serve `app` until SIGTERM or Ctrl-C (on Windows Ctrl-Break too), finish what was accepted, and return.
+    """Serve `app` until SIGTERM or Ctrl-C (on Windows Ctrl-Break too), answer the accepted requests, and return.
 
     Args:
         app: the WSGI application.
@@ -118,11 +123,11 @@ def serve(
     except OSError as error:
         raise ServerError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from None
     for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
-        # What is ignored was to be so: a shell starts what goes on in the background with Ctrl-C ignored.
+        # An ignored signal stays ignored: a shell starts background processes with Ctrl-C ignored.
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
             signal.signal(getattr(signal, name), server.stop)
-    # What exists now lives as long as the process, and a request leaves no reference cycles: there is little garbage to
-    # collect, and to look for it seldom keeps requests from waiting for that.
+    # The objects that exist now live as long as the process, and a request leaves no reference cycles. So collections
+    # find almost nothing, and each delays the requests of its moment: make them rare.
     gc.freeze()
     gc.set_threshold(10_000)
     announce(server.url)

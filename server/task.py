@@ -1,4 +1,4 @@
-"""Task: a request that is answered, by the application or, where it never reaches that, in its place.
+"""Task: makes the answer to a request, from the application's response or, for a malformed request, itself.
 
 It relies on waitress 3.0.2: `Task.service` calls `start`, `execute` and `finish`; `channel_class` and the task classes
 of a channel can be replaced; `build_response_header` reads `status`, `response_headers` and `content_length`.
@@ -17,26 +17,26 @@ from build_admin.middleware import request_id
 
 log = logging.getLogger("build_admin.request")
 
-#: Bytes of a body up to which it is sent together with its headers. A larger one is not copied for that.
+#: Maximum size in bytes of a body that is sent in one piece with its headers; a larger one is not copied for that.
 TOGETHER = 16 * 1024
 
 _SENTENCES = {
-    400: "The request is not HTTP as RFC 9112 has it.",
+    400: "The request is not valid HTTP (RFC 9112).",
     408: "The request did not arrive in time; send it again.",
     413: "The body is too large.",
     431: "The request line and the headers are too long.",
-    501: "This Transfer-Encoding is not supported; send the body as it is, or chunked.",
+    501: "This Transfer-Encoding is not supported; send the body with a Content-Length, or chunked.",
     505: "This version of HTTP is not supported; use HTTP/1.1.",
 }
 
 
 class JsonErrorTask(ErrorTask):  # type: ignore[misc]
-    """Answers a request that never reaches the application in JSON, as every other."""
+    """Answers a request that never reaches the application, in JSON."""
 
     def execute(self) -> None:
-        """Log the request, write the whole answer, and close the connection after it; waitress answers in plain text.
+        """Log the request, write the answer, and close the connection after it.
 
-        A request whose line could not be read has no method and no path.
+        A request whose first line could not be parsed has no method and no path.
         """
         request, error = self.request, self.request.error
         identifier = request_id.of(request.headers.get("X_REQUEST_ID"))
@@ -66,27 +66,27 @@ class JsonErrorTask(ErrorTask):  # type: ignore[misc]
 
 @functools.lru_cache(1)
 def _date(at: int) -> str:
-    """Return a time (Unix seconds) as HTTP has it (RFC 9110, section 5.6.7)."""
+    """Return a time (Unix seconds) in the format of RFC 9110, section 5.6.7."""
     return build_http_date(at)  # type: ignore[no-any-return]
 
 
 class AppTask(WSGITask):  # type: ignore[misc]
-    """Answers a request as the application does, in two steps: `call` keeps the answer, and `execute` writes it.
+    """Answers a request with the application's response, in two steps: `call` keeps it, and `execute` writes it.
 
-    So the answers of a group can be kept until their commit. Waitress's own `execute` writes while it calls.
+    So the answers of a group are kept until its commit. Waitress's own `execute` writes while it calls.
     """
 
-    # Waitress's own, said again for the type checker.
+    # Attributes of the base class, for the type checker.
     content_length: int | None
     close_on_finish: bool
     _body = b""
     _error: Exception | None = None
 
     def call(self) -> None:
-        """Call the application and keep its answer. An exception is kept too, for `execute` to raise."""
+        """Call the application and keep its answer, or its exception for `execute` to raise."""
         self.start()
         try:
-            # It may have been read already, by a call whose answer was given up.
+            # In a second call, the first one has read it already.
             self.request.get_body_stream().seek(0)
             answer = self.channel.server.application(self.get_environment(), self._start_response)
             try:
@@ -98,7 +98,7 @@ class AppTask(WSGITask):  # type: ignore[misc]
             self._error = error
 
     def execute(self) -> None:
-        """Write the answer, whole. Raises what the application has raised; waitress answers that with 500."""
+        """Write the whole answer. Raises the application's exception, which waitress answers with 500."""
         if self._error is not None:
             raise self._error
         if self.content_length is None and self.has_body:
@@ -112,9 +112,9 @@ class AppTask(WSGITask):  # type: ignore[misc]
             self.channel.write_soon(header + self._body if self.has_body else header)
 
     def build_response_header(self) -> bytes:
-        """Return the status line and headers. Raises ValueError for a header that would be more than one line."""
-        # A client is told that its connection closes where another client waits for one, or where the server stops and
-        # nothing else is to be answered. It may send more before it has read that.
+        """Return the status line and headers. Raises ValueError for a header with a line break."""
+        # Close the connection if another client waits for one, or if the server stops and this is the last answer. The
+        # client may send more before it has read that.
         server = self.channel.server
         if server.pending or (server.stopping and self.channel.is_last(self.request)):
             self.set_close_on_finish()
@@ -124,8 +124,8 @@ class AppTask(WSGITask):  # type: ignore[misc]
         if header.count(b"\n") != len(self.response_headers) + 2:
             raise ValueError("A header has more than one line.")
         if not self.has_body and not closes:
-            # Waitress closes after an answer without a Content-Length. One that has no body ends with its headers
-            # (RFC 9112, section 6.3), and the connection can be kept.
+            # Waitress closes the connection after an answer without a Content-Length. But an answer without a body ends
+            # with its headers (RFC 9112, section 6.3).
             self.close_on_finish = False
             header = header.replace(b"Connection: close\r\n", b"")
         return header

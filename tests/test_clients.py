@@ -237,8 +237,8 @@ def test_fewer_files_than_connections_are_said_once(data: Path, tmp_path: Path) 
         log.seek(0)
         lines = [line for line in log.read().decode().splitlines() if " INFO " not in line]
     assert [line.partition("WARNING ")[2].partition(" connections=")[0] for line in lines] == [
-        "fewer connections than BUILD_ADMIN_CONNECTIONS, as the process may open too few files",
-        "all connections are taken; those that ask nothing are closed for others",
+        "fewer connections than BUILD_ADMIN_CONNECTIONS: the limit on open files is too low",
+        "all connections are in use; idle ones are closed for others",
     ]
 
 
@@ -261,4 +261,4 @@ def test_files_that_run_out_are_said_once_and_idle_connections_closed(data: Path
         log.seek(0)
         lines = [line for line in log.read().decode().splitlines() if " INFO " not in line]
     assert len(lines) == 1
-    assert 'a connection cannot be accepted; those that ask nothing are closed for others error="Too many' in lines[0]
+    assert 'a connection cannot be accepted; idle ones are closed for others error="Too many' in lines[0]
