@@ -102,7 +102,7 @@ class Handler(logging.Handler):
 
 
 def together() -> AbstractContextManager[None]:
-    """Return a context manager: with the handler of this module, a block's lines are written in one system call."""
+    """Return a context manager whose lines are written in one system call, if this module's handler is set up."""
     found = [handler for handler in logging.getLogger().handlers if isinstance(handler, Handler)]
     return found[0].together() if found else nullcontext()
 

@@ -26,8 +26,8 @@ log = logging.getLogger("build_admin.server")
 #: Maximum size of unsent answers in memory, in bytes, of all connections together.
 MOST_UNSENT = 64 * 1024 * 1024
 
-#: Size of a socket's send buffer in bytes; Linux doubles it. By default it grows to 4 MB, and only when it is full can be
-#: seen for how long a client has not read.
+#: Size of a socket's send buffer in bytes; Linux doubles it. By default it grows to 4 MB. Only once it is full can be
+#: seen for how long a client has read nothing.
 SEND_BUFFER = 128 * 1024
 
 #: Seconds after which accepting is tried again when the process had no file descriptor left.
