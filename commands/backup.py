@@ -11,22 +11,22 @@ from build_admin.models.errors import StoreError
 from build_admin.models.stores.store import FILE, require_file
 from build_admin.settings import Settings
 
-#: Pages that are copied at once; between two times Ctrl-C is heeded.
+#: Pages copied in one step. Ctrl-C takes effect between two steps.
 _PAGES = 1000
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.description = """\
-Copy the SQLite store to a new file, which is consistent though the service goes on writing. To go back to it, stop the
-service and put it in the place of builds.sqlite3, removing builds.sqlite3-wal and builds.sqlite3-shm. A PostgreSQL
-database is backed up with pg_dump."""
+Copy the SQLite store to a new file. The copy is consistent even while the service writes. To restore it, stop the
+service, replace builds.sqlite3 with it, and remove builds.sqlite3-wal and builds.sqlite3-shm. A PostgreSQL database is
+backed up with pg_dump."""
     parser.epilog = "build-admin backup copy.sqlite3"
-    parser.add_argument("file", metavar="FILE", type=Path, help="the file to write; it must not be there")
+    parser.add_argument("file", metavar="FILE", type=Path, help="the file to write; it must not exist")
 
 
 def run(settings: Settings, options: Namespace) -> None:
-    """Copy the store to `options.file`. Raises StoreError and CommandError; then there is no such file."""
+    """Copy the store to `options.file`. Raises StoreError and CommandError, and then leaves no file."""
     size = backup(settings.data, settings.database_url, options.file)
     print(f"backed up to {options.file}, {size} bytes")
 
@@ -34,8 +34,8 @@ def run(settings: Settings, options: Namespace) -> None:
 def backup(data: Path, url: str, target: Path) -> int:
     """Copy the SQLite store in the folder `data` to the new file `target`, check the copy, and return its bytes.
 
-    The copy is what one read transaction sees. In a write-ahead log that keeps no writer waiting, and writers do not
-    make the copy begin again; the log grows until the copy is done.
+    The copy is what one read transaction sees. With a write-ahead log, writers do not wait for it and do not make it
+    start again; the log grows until the copy is done.
 
     Raises StoreError for a PostgreSQL database and for a store that cannot be copied, CommandError for the file.
     """
@@ -59,7 +59,7 @@ def _copy(source: Path, partial: Path) -> None:
         live.execute("SELECT 1 FROM sqlite_master").fetchone()
         with Progress("backup") as progress:
             live.backup(copy, pages=_PAGES, progress=lambda _, left, total: progress(total - left, total))
-        # The copy is one file: a write-ahead log beside it would be forgotten.
+        # The copy must be a single file. In WAL mode it could need the log beside it, which a user would not copy.
         copy.execute("PRAGMA journal_mode = DELETE")
         # Only a call back into Python lets Ctrl-C interrupt a long statement.
         copy.set_progress_handler(lambda: 0, 100_000)

@@ -1,4 +1,4 @@
-"""Builds: how a person names a build, and what it is called."""
+"""Builds: how a command line names one, how it is read, and what it is called in the output."""
 
 import re
 import sys
@@ -12,7 +12,7 @@ from build_admin.commands.text import printable
 
 
 class Stored(NamedTuple):
-    """A build as the service has it: its fields, its path and entity tag, and what it is called, for people."""
+    """A build as the service stores it: its fields, its path and entity tag, and its printable name."""
 
     build: dict[str, Any]
     path: str
@@ -21,7 +21,7 @@ class Stored(NamedTuple):
 
 
 def add_build(parser: ArgumentParser) -> None:
-    """Let a command take a build."""
+    """Add the argument BUILD."""
     parser.add_argument("build", metavar="BUILD", type=_reference, help="its id, or octocat/hello-world/12")
 
 
@@ -32,7 +32,7 @@ def _reference(text: str) -> str:
 
 
 def path_of(client: Client, reference: str) -> str:
-    """Return the path of the build that is meant; whether there is one with an id is not asked. Raises CommandError."""
+    """Return a build's path. A repository and number are looked up, an id is not. Raises CommandError."""
     repo, _, number = reference.rpartition("/")
     if not repo:
         return f"{BUILDS}/{number}"
@@ -41,25 +41,25 @@ def path_of(client: Client, reference: str) -> str:
             return f"{BUILDS}/{build['id']}"
     except Refusal as refusal:
         if refusal.code == 400:
-            raise CommandError(f"{refusal} A build is known by its id too.", NOT_THERE) from refusal
+            raise CommandError(f"{refusal} You can also name a build by its id.", NOT_THERE) from refusal
         raise
     raise CommandError(f"There is no build {number} of {printable(repo)} at {client.url}.", NOT_THERE)
 
 
 def find(client: Client, reference: str) -> Stored:
-    """Return the build that is meant; say so where it is not shown exactly as it is stored. Raises CommandError."""
+    """Return a build; warn on stderr if the service cannot show it exactly as it is stored. Raises CommandError."""
     path = path_of(client, reference)
     headers, build = client.get(path)
     if unreadable := headers.get("X-Unreadable"):
-        print(f"Shown as far as it can be, for what is stored is not valid: {printable(unreadable)}.", file=sys.stderr)
+        print(f"Not valid as stored, and shown as far as possible: {printable(unreadable)}.", file=sys.stderr)
     repo = repositories(client, [build]).get(build["repo_id"])
     name = f"build {build['id']}" + (f" ({repo}/{build['number']})" if repo else "")
     return Stored(build, path, headers.get("ETag", ""), name)
 
 
 def repositories(client: Client, builds: Iterable[dict[str, Any]]) -> dict[int, str]:
-    """Return the names of the builds' repositories by id, as far as they are known, printable. Raises CommandError."""
-    # A broken row may have any number, and asking for one that no repository can have is refused.
+    """Return the printable names, by id, of those of the builds' repositories that are known. Raises CommandError."""
+    # A broken row may hold any number, and the service refuses to look up one that is no id.
     ids = sorted({build["repo_id"] for build in builds if build["repo_id"] > 0})
     found: dict[int, str] = {}
     for first in range(0, len(ids), 100):
@@ -69,6 +69,6 @@ def repositories(client: Client, builds: Iterable[dict[str, Any]]) -> dict[int, 
 
 
 def called(build: dict[str, Any], names: dict[int, str]) -> str:
-    """Return what a build is called where its repository's name is known, as a command takes it; else its number."""
+    """Return a build's name as a command takes it, or its number if its repository's name is not known."""
     repo = names.get(build["repo_id"])
     return f"{repo}/{build['number']}" if repo else f"{build['number']} of repo_id {build['repo_id']}"

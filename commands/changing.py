@@ -1,4 +1,4 @@
-"""Changing: a change is shown, asked for and made, in this order, and only of what was shown."""
+"""Changing builds: a change is shown, confirmed, and made only if the builds are still as they were shown."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -10,25 +10,28 @@ from build_admin.commands.errors import CHANGED, USAGE, CommandError
 from build_admin.commands.http_client import Answer, Client, Refusal
 from build_admin.commands.text import differences, exactly, printable, table
 
-#: Builds that are shown before it is asked whether to change them all.
+#: Builds of a repair that are shown before the user is asked to confirm it.
 _SHOWN = 20
 
 
 def add_changing(parser: ArgumentParser) -> None:
-    """Let a command be told to only show, or not to ask."""
+    """Add the options --dry-run and --yes."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--dry-run", action="store_true", help="show what would be changed, and change nothing")
     group.add_argument("--yes", action="store_true", help="do not ask; without a terminal nothing is changed otherwise")
 
 
 def require_consent(options: Namespace) -> None:
-    """Raise CommandError where a change can neither be asked for nor is agreed to beforehand."""
+    """Raise CommandError if the user can neither be asked nor has chosen --yes or --dry-run."""
     if not options.dry_run and not options.yes and not (sys.stdin and sys.stdin.isatty()):
         raise CommandError("Nothing was changed: there is no terminal to ask at. Add --yes, or --dry-run.", USAGE)
 
 
 def agreed(options: Namespace, what: str) -> bool:
-    """Ask if it has to be asked; return False for a dry run. Raises CommandError for any other answer than yes."""
+    """Return whether to make a change, False for a dry run; ask the user if necessary.
+
+    Raises CommandError if the user does not answer yes.
+    """
     require_consent(options)
     if options.dry_run or options.yes:
         return bool(options.yes)
@@ -41,18 +44,18 @@ def agreed(options: Namespace, what: str) -> bool:
 def change(
     client: Client, options: Namespace, stored: Stored, send: Callable[..., Answer], mine: Mapping[str, Any]
 ) -> None:
-    """Show what a request changes of a build, ask, and make it.
+    """Show what a request changes in a build, ask, and make it.
 
-    `send` makes the request with the build's tag, and with `dry_run=True` only tells what the build would be; `mine`
-    is what it is meant to become, to be compared with what somebody else may have made of it.
+    `send` makes the request with the build's tag, and with `dry_run=True` returns the build that would result. `mine`
+    is the build that the user wants; after a conflict its differences from the stored one are shown.
 
-    Raises CommandError; with the status CHANGED if somebody else was faster.
+    Raises CommandError, with the status CHANGED if another client has changed the build since it was read.
     """
     try:
         changes = _compared(stored.build, send(dry_run=True).json)
         print(f"{stored.name} at {client.url}")
         if not changes:
-            print("It is so already; there is nothing to change.")
+            print("There is nothing to change.")
             return
         print(differences(changes), flush=True)
         if agreed(options, f"{_counted(len(changes), 'field')} of {stored.name} at {client.url}"):
@@ -65,14 +68,14 @@ def change(
 
 
 def change_many(client: Client, options: Namespace, path: str, asked: Any) -> None:
-    """Show what posting `asked` to `path`, a repair or its undo, changes, ask, and do exactly that.
+    """Show which builds a POST of `asked` to `path`, a repair or its undo, changes, ask, and make it.
 
-    Raises CommandError; with the status CHANGED if one of the builds has changed since it was shown.
+    Raises CommandError, with the status CHANGED if one of the builds has changed since it was shown.
     """
     headers, plan = client.send("POST", path, asked, dry_run=True)
-    aside = (("unchanged", "already so"), ("alive", "alive and left out"))
-    told = "".join(f", {plan[name]} {words}" for name, words in aside if plan[name])
-    print(f"{_counted(plan['selected'], 'build')} at {client.url}: {plan['changed']} to change{told}")
+    others = (("unchanged", "already have these values"), ("alive", "alive and left out"))
+    counts = "".join(f", {plan[name]} {words}" for name, words in others if plan[name])
+    print(f"{_counted(plan['selected'], 'build')} at {client.url}: {plan['changed']} to change{counts}")
     for skipped in plan.get("skipped", ()):
         print(f"build {skipped['id']} is left as it is: {printable(skipped['why'])}")
     if not plan["changed"]:
@@ -95,7 +98,7 @@ def _cell(field: str, change: Mapping[str, Any] | None) -> str:
 
 
 def _tell_conflict(client: Client, stored: Stored, mine: Mapping[str, Any]) -> None:
-    """Raise CommandError if the build is not any more as it was read, and show what it is now."""
+    """If the build has changed since it was read, show its differences from `mine` and raise CommandError."""
     now = client.get(stored.path).json
     if now == stored.build:
         return
@@ -106,7 +109,7 @@ def _tell_conflict(client: Client, stored: Stored, mine: Mapping[str, Any]) -> N
 
 
 def _compared(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what differs between two builds, as a revision has it."""
+    """Return the differences between two builds, as in a revision's `changes`."""
     pairs = {name: {"from": before.get(name), "to": after.get(name)} for name in {**before, **after}}
     return {name: change for name, change in pairs.items() if change["from"] != change["to"]}
 

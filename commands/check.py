@@ -12,7 +12,7 @@ from build_admin.settings import Settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.description = "Say what the service would run with, and change nothing; the status is 1 if it could not run."
     parser.epilog = "build-admin check"
 
@@ -38,7 +38,7 @@ def _address(settings: Settings) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
-        # IPv4 first, as the server has it.
+        # IPv4 first, as the server does.
         family, kind, protocol, _, place = min(found, key=lambda one: one[0] != socket.AF_INET)
         with socket.socket(family, kind, protocol) as probe:
             if os.name != "nt":
@@ -48,6 +48,6 @@ def _address(settings: Settings) -> str:
         if getattr(error, "errno", None) != errno.EADDRINUSE:
             reason = getattr(error, "strerror", None) or error
             raise CommandError(f"Cannot listen on {host}:{settings.port}: {reason}.") from None
-        # That may well be the service itself, which runs already.
+        # This may be the service itself, already running.
         return f"http://{host}:{settings.port}, where something listens already"
     return f"http://{host}:{settings.port}"

@@ -16,15 +16,15 @@ from build_admin.commands.http_client import API, Client, Refusal
 from build_admin.commands.service import connect
 from build_admin.settings import Settings
 
-#: The statuses of refusals that another text can mend.
+#: Statuses of refusals that the user can correct in the editor.
 _FOR_THE_EDITOR = (400, 409, 413)
 
-#: How a draft is read and written: what is not UTF-8 reaches the service as it is, to be refused.
+#: How a draft is read and written. Bytes that are not UTF-8 are sent unchanged, and the service refuses them.
 _ENCODING = {"encoding": "utf-8", "errors": "surrogateescape"}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.description = "Change a build in $VISUAL or $EDITOR: show the difference, ask, and overwrite what was read."
     parser.epilog = "EDITOR='code --wait' build-admin edit octocat/hello-world/12"
     add_build(parser)
@@ -32,7 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(settings: Settings, options: Namespace) -> None:
-    """Change a build in an editor. Raises CommandError; then what was written is in a file that the message names."""
+    """Change a build in an editor. Raises CommandError; its message names the file that keeps an edited text."""
     require_consent(options)
     client = connect(settings)
     stored = find(client, options.build)
@@ -52,7 +52,7 @@ def run(settings: Settings, options: Namespace) -> None:
 
 
 def _edit(client: Client, options: Namespace, stored: Stored, draft: "_Draft") -> None:
-    comments = [f"{stored.name} at {client.url}", "An unchanged text changes nothing."]
+    comments = [f"{stored.name} at {client.url}", "To change nothing, leave the text as it is."]
     while True:
         before = draft.text
         draft.write(comments)
@@ -66,7 +66,7 @@ def _edit(client: Client, options: Namespace, stored: Stored, draft: "_Draft") -
             send(dry_run=True)
         except Refusal as refusal:
             if refusal.code in _FOR_THE_EDITOR and draft.text != before:
-                comments = ["This was refused. An unchanged text ends it.", *str(refusal).splitlines()]
+                comments = ["This was refused. To give up, leave the text as it is.", *str(refusal).splitlines()]
                 continue
             if refusal.code != 412:
                 raise
@@ -75,22 +75,22 @@ def _edit(client: Client, options: Namespace, stored: Stored, draft: "_Draft") -
 
 
 class _Draft:
-    """A build that is being written, in a file; the lines that begin with # are no part of it.
+    """A file in which the user edits a build as JSON. Lines that begin with # are comments.
 
     Attributes:
-        file: the file.
-        text: what was last written, without those lines.
+        file: its path.
+        text: its content as last read or written, without the comments.
 
     """
 
     def __init__(self, file: Path, stored: Stored) -> None:
         self.file = file
-        # A field a line and no indentation, as the service lays a build out.
+        # One field a line without indentation, as in the service's answers.
         self.text = self._original = json.dumps(stored.build, ensure_ascii=False, indent=0) + "\n"
 
     @property
     def changed(self) -> bool:
-        """Whether there is a text, and it is another than at first."""
+        """Whether the text is neither empty nor the original one."""
         return self.text.strip() not in ("", self._original.strip())
 
     def write(self, comments: list[str]) -> None:
@@ -98,10 +98,10 @@ class _Draft:
         self.file.write_text("".join(f"# {line}\n" for line in comments) + self.text, **_ENCODING)
 
     def open(self) -> None:
-        """Open the file in the user's editor, and read it. Raises CommandError."""
+        """Open the file in the user's editor, wait for the editor, and read the file. Raises CommandError."""
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("notepad" if os.name == "nt" else "vi")
         try:
-            # Windows has programs take their command line apart by themselves.
+            # On Windows a program gets one command line and splits it itself.
             command = f'{editor} "{self.file}"' if os.name == "nt" else [*shlex.split(editor), str(self.file)]
             status = subprocess.call(command)  # noqa: S603
             text = self.file.read_text(**_ENCODING).removeprefix("\ufeff")

@@ -25,7 +25,7 @@ _AT_ONCE = 500
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.description = """\
 Print the builds as they are at one moment, ordered by id, one JSON object a line, in UTF-8. The service may go on
 writing."""
@@ -37,12 +37,12 @@ writing."""
         type=Path,
         nargs="?",
         default=STANDARD,
-        help="a new file to write to, in place of stdout; in PowerShell, which rewrites what it redirects, name one",
+        help="a new file to write instead of stdout; use it in PowerShell, which changes what it redirects",
     )
 
 
 def run(settings: Settings, options: Namespace) -> None:
-    """Export to `options.file`. Raises StoreError, CommandError, and OSError where nobody reads stdout."""
+    """Export to `options.file`. Raises StoreError, CommandError, and OSError if the reader of stdout has closed it."""
     require_file(settings.data, settings.database_url)
     with closing(open_store(settings.data, settings.database_url)) as store:
         builds, revisions, repairs = _export_to(store, options.file, options.revisions)
@@ -51,7 +51,7 @@ def run(settings: Settings, options: Namespace) -> None:
 
 
 def _export_to(store: Store, file: Path, revisions: bool) -> tuple[int, int, int]:
-    """Return how many builds, how many revisions and how many repairs there were."""
+    """Export to `file`, and return the numbers of builds, revisions and repairs."""
     if file == STANDARD:
         return _export(store, binary(sys.stdout), revisions)
     with new_file(file) as partial, partial.open("wb") as stream:

@@ -1,4 +1,4 @@
-"""Files: what a command reads from and writes to, stdin and stdout too."""
+"""Files that a command reads and writes; stdin and stdout too."""
 
 import errno
 import os
@@ -10,31 +10,30 @@ from typing import BinaryIO, TextIO
 
 from build_admin.commands.errors import CommandError
 
-#: What stands for stdin or stdout where a file is named.
+#: The argument that stands for stdin or stdout.
 STANDARD = Path("-")
 
 
 def binary(stream: TextIO | None) -> BinaryIO:
-    """Return stdin or stdout as bytes. Raises CommandError where it is closed, and so None."""
+    """Return the bytes of stdin or stdout. Raises CommandError if it is closed; Python has None for it then."""
     if stream is None:
         raise CommandError("stdin or stdout is closed; name a file.")
     return stream.buffer
 
 
 def reader_left(error: OSError) -> bool:
-    """Return whether a write failed because nobody reads stdout any more, which on Windows is an invalid argument."""
+    """Return whether a write to stdout failed because its reader has closed the pipe (EINVAL on Windows)."""
     return isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL)
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Give the path of an empty file, the owner's alone, that becomes `path` at the end; after an error it is removed.
+    """Yield the path of an empty file to write, and give it the name `path` at the end; remove it after an error.
 
-    At the end it is whole and on disk, and it replaces no other file.
+    Only its owner can read it. It is synced to disk before it is renamed, and it never replaces a file. A process that
+    is killed leaves it behind, beside `path`, with a name that ends in `.partial`.
 
-    A process that is killed leaves it behind, beside `path`, with a name that ends in `.partial`.
-
-    Raises CommandError where `path` is there already, and for what the system refuses.
+    Raises CommandError if `path` exists, and for an error of the operating system.
     """
     try:
         if os.path.lexists(path):
@@ -57,21 +56,21 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 def _name(partial: Path, path: Path) -> None:
-    """Let the file be found as `path`. Raises FileExistsError where that is there, also since a moment ago."""
+    """Give the file the name `path`. Raises FileExistsError if that exists, even if it was made just now."""
     try:
-        # Unlike a rename, a link never replaces what is there.
+        # Unlike a rename, a link never replaces a file.
         os.link(partial, path)
     except FileExistsError:
         raise
     except OSError:
-        # The file system has no links. An empty file takes the name, which no other process can do any more.
+        # The file system has no hard links. O_EXCL reserves the name: it fails if another process has taken it.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         partial.replace(path)
 
 
 def _sync_folder(folder: Path) -> None:
     if os.name == "nt":
-        return  # Windows opens no folder, and its file systems keep a rename by themselves.
+        return  # Windows cannot sync a folder, and its file systems journal a rename.
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -12,7 +12,7 @@ from build_admin.settings import Settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.description = "Show who changed what of a build, the newest first."
     parser.epilog = "build-admin history octocat/hello-world/12"
     add_build(parser)
@@ -41,7 +41,7 @@ def _shown(revisions: list[dict[str, Any]]) -> str:
     lines = []
     for revision in revisions:
         changes, repair = revision["changes"], revision.get("repair")
-        # Only its creation changes a build's id; every field would be shown.
+        # Only a creation changes the id. It changes every field, so they are not listed.
         created = "id" in changes
         head = f"revision {revision['revision']}: {'created' if created else 'changed'} {ago(revision['at'])}"
         lines.append(f"{head} by {printable(revision['by'])}" + (f", in repair {repair}" if repair else ""))

@@ -1,4 +1,4 @@
-"""HTTP client: how the client commands speak to the service, and what they say if it does not answer as it should."""
+"""The HTTP client of the client commands, and its errors."""
 
 import contextlib
 import http.client
@@ -22,29 +22,29 @@ API = "/api/v1/admin"
 BUILDS = f"{API}/builds"
 REPAIRS = f"{API}/repairs"
 
-#: Seconds that a connection, or the next part of an answer, is waited for.
+#: Timeout in seconds for connecting and for each read of a response.
 TIMEOUT = 60
 
-#: What a service that is being restarted answers, or the proxy before it, and the longest Retry-After that is waited
-#: for then, in seconds.
+#: Statuses of a service that is restarting, or of a proxy in front of it, and the longest Retry-After, in seconds,
+#: after which a request is sent again.
 _AWAY = (502, 503, 504)
 _PATIENCE = 30
 
 
 class Answer(NamedTuple):
-    """A response that is not an error: its headers, and what its body holds."""
+    """A successful response: its headers, and its body decoded."""
 
     headers: Message
     json: Any
 
 
 class Refusal(CommandError):
-    """An answer that is an error; `code` is its HTTP status."""
+    """An error response; `code` is its HTTP status."""
 
     def __init__(self, code: int, body: dict[str, Any], request_id: str) -> None:
         sentence = printable(str(body["error"]))
         faults = [(name, fault) for name, said in (body.get("fields") or {}).items() for fault in said]
-        # The sentence has the first few of them already.
+        # The sentence already has the first few of the faults.
         told = [printable(f"{name} {fault}").rstrip(".") for name, fault in faults]
         lines = [f"  {fault}" for fault in told if fault not in sentence]
         about = f" (request {request_id})" if code >= 500 and request_id not in sentence else ""
@@ -54,13 +54,13 @@ class Refusal(CommandError):
 
 
 class Client:
-    """Speaks to one service. Each request has a connection of its own: between two a person may think for minutes."""
+    """Sends requests to one service. Each opens a connection of its own: the user may take minutes between two."""
 
     def __init__(self, url: str, token: Callable[[], str]) -> None:
-        """Speak to the service at `url`, which may have a path; `token` gives the token for the next request."""
+        """Send requests to the service at `url`, which may have a path; `token` returns the token for each."""
         self.url = url
         self._token = token
-        #: One for all requests of a command, so that the service's log shows what belongs together.
+        #: One id for all requests of a command, so that they can be found together in the service's log.
         self._request_id = uuid.uuid4().hex[:12]
 
     def get(self, path: str, **parameters: Any) -> Answer:
@@ -86,10 +86,10 @@ class Client:
     def send(
         self, method: str, path: str, body: Any = None, *, tag: str | None = None, dry_run: bool = False
     ) -> Answer:
-        """Ask for a change of what had the entity tag `tag`, or with `dry_run` what it would be. Raises CommandError.
+        """Send a change with `If-Match: tag`, or with `dry_run` ask for its preview. Raises CommandError.
 
-        The body is sent as JSON, and bytes as they are. A tag that is empty, for a proxy has taken it away, is sent
-        too, and refused: nothing is overwritten unseen.
+        The body is sent as JSON; bytes are sent unchanged. An empty tag, where a proxy has removed the ETag, is sent
+        too: the service refuses it, so that nothing is overwritten without a precondition.
         """
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         return self._request(method, path + ("?dry_run=true" if dry_run else ""), content, tag, safe=dry_run)
@@ -97,7 +97,7 @@ class Client:
     def _request(
         self, method: str, target: str, body: bytes | None = None, tag: str | None = None, *, safe: bool = True
     ) -> Answer:
-        """Make a request; where it is `safe` and the service is away for a moment, make it a second time."""
+        """Send a request. One that is `safe` is sent once more if the service is away for a moment."""
         response, content = self._exchange(method, target, body, tag, safe)
         wait = response.headers.get("Retry-After", "1")
         if safe and response.status in _AWAY and re.fullmatch("[0-9]{1,3}", wait) and int(wait) <= _PATIENCE:

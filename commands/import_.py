@@ -30,11 +30,11 @@ from build_admin.settings import Settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.description = """\
 Store the builds of a file, all of them or none. The file is UTF-8 and has a JSON array of builds, or one build a line,
-or the lines that export --revisions writes. Every line is checked as PUT would; whatever is wrong is told, with the
-number of its line, and then nothing is stored. A single build may also have many lines, as the service answers it."""
+or the lines that export --revisions writes. Every line is checked as PUT would. Each fault is printed with the number
+of its line, and then nothing is stored. A build may also take several lines, as in the service's answers."""
     parser.epilog = "build-admin import --overwrite builds.ndjson"
     parser.add_argument("file", metavar="FILE", type=Path, help="the file to read, - for stdin")
     parser.add_argument(
@@ -70,7 +70,7 @@ def _import(store: Store, file: Path, overwrite: bool) -> Imported:
 
 
 def _too_late(*_: Any) -> None:
-    """Answer a Ctrl-C during the commit, or after it: it would leave unsaid what has come of the import."""
+    """Handle Ctrl-C during and after the commit: to end here would hide whether the import was stored."""
     tell("It is too late to interrupt the import; it is being committed.")
 
 
@@ -106,7 +106,7 @@ class _Import:
             raise CommandError(f"{error} Nothing was imported.") from error
 
     def _read(self) -> int:
-        """Stage what the stream has, and return how many records that was."""
+        """Stage the records of the stream, and return their number."""
         size = os.fstat(self._stream.fileno()).st_size if self._stream.seekable() else 0
         count = 0
         with Progress("reading") as progress:
@@ -123,7 +123,7 @@ class _Import:
         return count
 
     def _stage(self, position: int, text: bytes | None) -> list[str]:
-        """Stage a record, and return its faults; without any it is staged."""
+        """Stage a record, or return its faults."""
         if text is None:
             return [f"has more than {MAX_RECORD} bytes, which no build has; is it one build, or one a line?"]
         try:

@@ -14,7 +14,7 @@ from build_admin.settings import Settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.description = "List builds, the newest first."
     parser.epilog = "build-admin list --status running,pending --repo octocat/hello-world --since 2d"
     parser.add_argument("--status", metavar="S", help="with this status; several are separated by commas")

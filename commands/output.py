@@ -1,4 +1,4 @@
-"""Output: what a command prints of what it reads, for people or for scripts."""
+"""Output: lists as tables, and JSON for scripts."""
 
 import json
 import sys
@@ -9,12 +9,12 @@ from typing import Any
 from build_admin.commands.http_client import Client
 from build_admin.commands.service import number
 
-#: Items that a table has, unless --limit says otherwise.
+#: Items in a table if --limit is not given.
 _SHOWN = 50
 
 
 def add_output(parser: ArgumentParser, *, limit: bool = True) -> None:
-    """Let a command print JSON, and show more or less of a list."""
+    """Add the option --output, and --limit to a command that prints a list."""
     if limit:
         parser.add_argument("--limit", type=number, metavar="N", help=f"at most so many ({_SHOWN}; all with -o json)")
     parser.add_argument(
@@ -23,14 +23,14 @@ def add_output(parser: ArgumentParser, *, limit: bool = True) -> None:
 
 
 def print_json(item: Any) -> None:
-    """Print JSON on one line, all of it ASCII: any console shows it, and none obeys it."""
+    """Print JSON on one line of printable ASCII, which every console shows and none interprets as a command."""
     print(json.dumps(item))
 
 
 def print_list(
     client: Client, options: Namespace, path: str, show: Callable[[list[Any]], str], none: str, **parameters: Any
 ) -> None:
-    """Print the list at `path`: for people what `show` makes of its items, or `none` if there are none.
+    """Print the list at `path`, as JSON or as the text that `show` returns for its items; `none` if there are none.
 
     Raises CommandError.
     """

@@ -1,8 +1,7 @@
-"""The command line of `build-admin`: which commands there are, and how whatever fails is told.
+"""The command line of `build-admin`: its commands, and how their errors are reported.
 
 Each command is a module of this package with two functions, `add_arguments(parser)`, which gives an example as the
-parser's epilog, and `run(settings, options)`.
-Only the module of the command that is given is imported.
+parser's epilog, and `run(settings, options)`. Only the module of the given command is imported.
 """
 
 import argparse
@@ -23,7 +22,7 @@ from build_admin.commands.files import reader_left
 from build_admin.models.errors import StoreError
 from build_admin.settings import Settings, SettingsError
 
-#: The commands that run the service or work on its database, each with what it does in a few words.
+#: The commands that run the service or work on its database, each with a summary.
 SERVICE = {
     "serve": "answer requests until Ctrl-C or SIGTERM",
     "check": "say what the service would run with",
@@ -33,7 +32,7 @@ SERVICE = {
     "backup": "copy the SQLite store to a new file",
 }
 
-#: The commands that change builds, each a client of a service that runs, here or elsewhere.
+#: The commands that are clients of a running service, on this machine or another.
 CLIENT = {
     "stuck": "the builds that wait or run for too long, and why they are thought dead",
     "list": "the builds that pass some filters",
@@ -48,7 +47,7 @@ CLIENT = {
 }
 
 _SETTINGS = """\
-Settings are environment variables; an empty one is as good as none. The most used are
+Settings are environment variables; an empty one counts as not set. The most used are
   BUILD_ADMIN_DATA          folder of the SQLite file and the signing key (data)
   BUILD_ADMIN_DATABASE_URL  postgresql://user:password@host:port/name, to use PostgreSQL
   BUILD_ADMIN_SIGNING_KEY   the key that tokens are signed with, shared with a Vela server
@@ -57,40 +56,40 @@ A client's commands read
   BUILD_ADMIN_URL           where the service is, such as https://ci.example.com/build-admin
   BUILD_ADMIN_TOKEN         an administrator's token; or VELA_TOKEN
   BUILD_ADMIN_TOKEN_FILE    a file with one
-On the service's own machine none of these is needed by who may read the signing key.
-The README has them all."""
+On the service's own machine a user who can read the signing key needs none of these.
+The README lists all settings."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments`, the process's own if left out, and return its exit status.
 
-    Whatever fails is told on stderr; the statuses are those of `commands.errors`.
+    Errors are printed on stderr; the statuses are those of `commands.errors`.
     """
     if sys.stderr is None:
-        # Where it was closed, what is printed there would go to stdout.
+        # It was closed. `print` with the file None would write to stdout.
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     arguments = sys.argv[1:] if arguments is None else arguments
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # A console that has not every character, as on Windows, is no reason to fail.
+            # A console's encoding may lack a character, as on Windows; printing it must not fail.
             stream.reconfigure(errors="backslashreplace")
     status = _told(arguments)
     try:
-        # What stays in the buffer would be written when Python ends, and fail with a traceback there.
+        # Otherwise Python flushes the buffer when it exits, and prints a traceback if that fails.
         print(end="", flush=True)
     except OSError as error:
-        # Python must not try once more to write what could not be written.
+        # Python flushes once more when it exits; that must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return status or _unwritten(error)
     return status
 
 
 def _told(arguments: Sequence[str]) -> int:
-    """Run the command, tell what has failed, and return its exit status."""
+    """Run the command, print its error if it fails, and return its exit status."""
     try:
         return _run(arguments)
     except SystemExit as error:
-        return int(error.code or 0)  # argparse has told it
+        return int(error.code or 0)  # argparse has printed the error
     except (CommandError, SettingsError, StoreError) as error:
         print(f"build-admin: {error}", file=sys.stderr)
         return getattr(error, "status", FAILED)
@@ -102,7 +101,7 @@ def _told(arguments: Sequence[str]) -> int:
 
 
 def _unwritten(error: OSError) -> int:
-    # Whoever read stdout and has left has enough.
+    # There is nothing to say to a reader that has closed the pipe early, as `head` does.
     if not reader_left(error):
         told = ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
         print(f"build-admin: {told}.", file=sys.stderr)
@@ -128,14 +127,14 @@ def _run(arguments: Sequence[str]) -> int:
     settings = Settings.from_environment()
     logs.set_up(settings.log_format, settings.log_level)
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-        # From here on a Ctrl-C undoes what is half done.
+        # From here on Ctrl-C raises KeyboardInterrupt, so that transactions are rolled back and files removed.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     command.run(settings, options)
     return 0
 
 
 def _meant(typed: str, known: Iterable[str]) -> str:
-    """Return the question whether what is most like `typed` was meant; empty if nothing is."""
+    """Return a suggestion of the known name that is most like `typed`; empty if none is."""
     return "".join(f"; did you mean {name}?" for name in difflib.get_close_matches(typed, known, 1))
 
 
@@ -148,7 +147,7 @@ def _command(typed: str) -> str:
 
 
 def _module(command: str) -> str:
-    # `import` is no name that an import statement could have.
+    # `import` is a keyword, so a module of that name could not be imported by a statement.
     return "import_" if command == "import" else command.replace("-", "_")
 
 

@@ -1,23 +1,23 @@
-"""Progress: how far something long has come, on stderr, and what is to be told meanwhile."""
+"""Progress of a long command on stderr, and lines printed beside it."""
 
 import sys
 import time
 from types import TracebackType
 
-#: Characters of a bar, and of the line that it is in, at the most.
+#: Characters of a bar, and of the line that it is in.
 _BAR = 30
 _LINE = 60
 
 
 class Progress:
-    """A bar that is redrawn on a terminal; elsewhere a line every ten seconds, so that a log stays short.
+    """A progress bar on a terminal; elsewhere a line every ten seconds, so that a log stays short.
 
-    Used in a `with`, which leaves no bar behind. It moves the cursor by nothing but a carriage return, for Windows'
-    consoles show other control sequences as they are.
+    It is used in a `with` block, whose end clears the bar. It moves the cursor with a carriage return only, since old
+    Windows consoles print other control sequences literally.
     """
 
     def __init__(self, what: str) -> None:
-        """Tell the progress of `what`, a word or a few."""
+        """Show the progress of `what`, a word or a few."""
         self._what = what
         self._terminal = sys.stderr.isatty()
         self._interval = 0.1 if self._terminal else 10.0
@@ -27,7 +27,7 @@ class Progress:
         return self
 
     def __call__(self, done: int, total: int = 0) -> None:
-        """Tell that `done` of `total` is done, in any unit, if it is time to; 0 is a total that is not known."""
+        """Show that `done` of `total`, in any unit, is done, if the interval has passed; a total of 0 is unknown."""
         now = time.monotonic()
         if now - self._told < self._interval:
             return
@@ -51,5 +51,5 @@ class Progress:
 
 
 def tell(line: str) -> None:
-    """Print a line on stderr, in the place of a bar that may be there."""
+    """Print a line on stderr, over the bar if there is one."""
     print(f"{line:{_LINE}}" if sys.stderr.isatty() else line, file=sys.stderr)

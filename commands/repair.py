@@ -11,12 +11,12 @@ from build_admin.commands.stuck import add_filters
 from build_admin.commands.values import add_values, values
 from build_admin.settings import Settings
 
-#: Seconds after which a build is stuck if --older does not say; the same as `stuck` goes by.
+#: Age in seconds from which a build is stuck if --older is not given; the service's default for `stuck` is the same.
 _DAY = 24 * 3600
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.description = (
         "Change the builds that `stuck` lists with the same options, or those named with --id, all or none: show what "
         "changes, ask, and do exactly that. Builds that a worker still runs are left out."

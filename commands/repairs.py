@@ -12,7 +12,7 @@ from build_admin.settings import Settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.description = "List the repairs, the newest first, or the builds of one and whether they have changed since."
     parser.epilog = "build-admin repairs 7"
     parser.add_argument("repair", metavar="REPAIR", type=number, nargs="?", help="the builds of this one")

@@ -24,7 +24,7 @@ log = logging.getLogger("build_admin.start")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.description = "Answer requests until Ctrl-C or SIGTERM."
     parser.epilog = "build-admin serve --sample"
     parser.add_argument(
@@ -75,7 +75,7 @@ def _sample(settings: Settings, store: Store, url: str) -> str:
         return f"\nThe sample cannot be written to {file}: {error.strerror}."
     token = tokens.from_settings(settings).issue("sample", 3600)
     lines = [
-        # In Windows PowerShell `curl` is something else.
+        # In Windows PowerShell `curl` is an alias of Invoke-WebRequest.
         "curl.exe" if os.name == "nt" else "curl",
         "--fail-with-body -X PUT",
         f'-H "Authorization: Bearer {token}"',
@@ -83,6 +83,6 @@ def _sample(settings: Settings, store: Store, url: str) -> str:
         f'-d "@{file}"' if os.name == "nt" else f"-d {shlex.quote(f'@{file}')}",
         f'"{url}/api/v1/admin/build"',
     ]
-    # A shell goes on after a backslash, Windows' command line does not.
+    # A backslash continues a line in a Unix shell, but not on Windows.
     where = f"Paste this in another terminal, or its token into the page at {url}/; the token is good for an hour:"
     return f"\n{where}\n\n" + (" ".join(lines) if os.name == "nt" else " \\\n  ".join(lines))

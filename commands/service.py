@@ -1,4 +1,4 @@
-"""Service: which one a client command speaks to, and as whom."""
+"""The service that a client command connects to, and the token that it sends."""
 
 import getpass
 import os
@@ -10,10 +10,10 @@ from build_admin.commands.errors import CommandError
 from build_admin.commands.http_client import Client
 from build_admin.settings import Settings
 
-#: Seconds that a token is good for which a command makes for itself, once for each request.
+#: Lifetime in seconds of the tokens that a command makes for itself, one for each request.
 _OWN_TOKEN = 600
 
-#: The addresses that stand for all of a machine's own, and how it reaches itself then.
+#: The addresses that a server listens on for all interfaces, and the loopback addresses to connect to instead.
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 _SET_IT = "set BUILD_ADMIN_TOKEN, or BUILD_ADMIN_TOKEN_FILE to a file that has it."
@@ -33,7 +33,7 @@ def _token(settings: Settings) -> str:
         token = _read(settings.token_file)
     else:
         token = settings.token or os.environ.get("VELA_TOKEN", "").strip()
-    # What the key on this machine signs is for the service on this machine, and is sent to no other.
+    # A token that is made with this machine's key is never sent to another machine.
     if not token and not settings.url:
         token = _own_token(settings)
     if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token):
@@ -51,7 +51,7 @@ def _read(file: Path) -> str:
 
 
 def _own_token(settings: Settings) -> str:
-    """Return a token of this machine's key for whoever runs the command; he could have made one with `token` too."""
+    """Return a token signed with this machine's key for the current user, who could run the command `token` too."""
     from build_admin import tokens  # PyJWT takes as long to import as all the rest
 
     file = tokens.key_file(settings)
@@ -60,7 +60,7 @@ def _own_token(settings: Settings) -> str:
             f"There is no token, and no signing key that can be read in {file} to make one with; {_SET_IT}"
         )
     try:
-        # Under sudo the person is not who the process runs as.
+        # Under sudo the process runs as root; revisions and logs must name the user who called it.
         subject = os.environ.get("SUDO_USER") or getpass.getuser()
     except (ImportError, KeyError, OSError):
         raise CommandError(f"There is no token, and the system has no name for this user; {_SET_IT}") from None
@@ -68,7 +68,7 @@ def _own_token(settings: Settings) -> str:
 
 
 def number(text: str) -> int:
-    """Return the number that is typed. Raises ArgumentTypeError."""
+    """Return a positive integer from its decimal digits. Raises ArgumentTypeError."""
     if not re.fullmatch(r"[1-9][0-9]{0,18}", text):
         raise ArgumentTypeError(f"must be a number, not {text!r}")
     return int(text)

@@ -12,7 +12,7 @@ from build_admin.settings import Settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.description = "Change fields of a build: show the difference, ask, and overwrite what was read, or nothing."
     parser.epilog = "build-admin set octocat/hello-world/12 status=error error='the worker died' finished=now"
     add_build(parser)

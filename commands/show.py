@@ -10,7 +10,7 @@ from build_admin.settings import Settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.description = "Show a build."
     parser.epilog = "build-admin show octocat/hello-world/12"
     builds.add_build(parser)

@@ -14,15 +14,15 @@ from build_admin.settings import Settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what the command takes."""
-    parser.description = "List the builds that are pending or running for too long, and what speaks for or against it."
+    """Add the arguments of the command."""
+    parser.description = "List the builds that are pending or running for too long, with the evidence for each."
     parser.epilog = "build-admin stuck --older 2d --host worker-3"
     add_filters(parser)
     add_output(parser)
 
 
 def add_filters(parser: ArgumentParser) -> None:
-    """Let a command take what narrows the stuck builds down."""
+    """Add the filters of the stuck builds."""
     parser.add_argument("--older", metavar="AGE", type=seconds, help="pending or running for longer: 90s, 8h, 2d (24h)")
     parser.add_argument("--host", metavar="H", help="on this worker")
     parser.add_argument("--repo", metavar="R", help="of this repository, such as octocat/hello-world")
@@ -48,6 +48,6 @@ def _table(client: Client, found: list[dict[str, Any]]) -> str:
 
 
 def _why(item: dict[str, Any]) -> str:
-    """Return what speaks for or against the build being dead, but its age, on a line of its own."""
+    """Return the evidence but the age, which the table has already, as a line of its own."""
     evidence = "; ".join(map(printable, item["evidence"][1:]))
     return f"\n    {'alive: ' if item['alive'] else ''}{evidence}" if evidence else ""

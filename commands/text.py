@@ -1,4 +1,4 @@
-"""Text: what the client commands print. Builds come from strangers, and a terminal obeys what it is sent."""
+"""Text that the client commands print. Builds hold untrusted text, and a terminal interprets control characters."""
 
 import json
 import os
@@ -14,23 +14,23 @@ _RED, _GREEN = "31", "32"
 
 
 def printable(text: Any) -> str:
-    r"""Return `text` on one line, with `\x1b` or the like for what a terminal would obey or hide.
+    r"""Return `text` on one line, with an escape such as `\x1b` for what a terminal would interpret or not show.
 
-    That is what Python calls not printable: control characters, changes of the writing direction, zero widths, other
-    spaces than the usual one, surrogates and what is not assigned.
+    These are the characters that `str.isprintable` excludes: control characters, changes of the writing direction,
+    zero-width characters, spaces other than U+0020, surrogates and unassigned code points.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def exactly(field: str, value: Any) -> str:
-    """Return a field's value as JSON, printable, a time in words too; two values that differ look different."""
+    """Return a field's value as printable JSON, a time with its age too; different values have different texts."""
     if value is None:
         return "none"
     return printable(json.dumps(value, ensure_ascii=False)) + (f" ({ago(value)})" if field in TIMES and value else "")
 
 
 def differences(changes: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return changes as a revision has them, a line for what was and one for what is, coloured on a terminal."""
+    """Return a revision's `changes` with a line for each old and each new value, coloured on a terminal."""
     return "\n".join(
         _coloured(f"{sign} {printable(field)}: {exactly(field, value)}", code)
         for field, change in changes.items()
@@ -39,7 +39,7 @@ def differences(changes: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _coloured(text: str, code: str) -> str:
-    # Windows' old console shows the codes as they are; its Terminal sets this variable.
+    # The old Windows console prints the codes literally; Windows Terminal sets WT_SESSION.
     able = os.name != "nt" or "WT_SESSION" in os.environ
     if able and sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
         return f"\x1b[{code}m{text}\x1b[0m"
@@ -57,7 +57,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _width(text: str) -> int:
-    """Return the columns that a terminal shows a printable text in."""
+    """Return how many columns a printable text takes on a terminal."""
     if text.isascii():
         return len(text)
     return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)

@@ -1,4 +1,4 @@
-"""Times: how a person types a duration, and reads a time."""
+"""Times: durations on the command line, and ages in the output."""
 
 import argparse
 import re
@@ -10,7 +10,7 @@ TIMES = frozenset({"enqueued", "created", "started", "finished", "approved_at"})
 #: Seconds in each unit of a duration.
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
-#: Units that a distance is told in if it has two of them or more, and their seconds.
+#: The units of an age, and their seconds. An age is given in the first unit of which it has two or more.
 _WORDS = (("years", 365 * 86_400), ("days", 86_400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
 
 

@@ -8,7 +8,7 @@ from build_admin.settings import Settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.description = "Print a token that opens this service, and any Vela server with the same signing key."
     parser.epilog = "build-admin token octokitty --ttl 8h"
     parser.add_argument("subject", metavar="SUBJECT", type=_subject, help="the name that revisions and logs will show")
@@ -18,7 +18,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(settings: Settings, options: Namespace) -> None:
-    """Print a token for `options.subject`, good for `options.ttl` seconds. Raises SettingsError."""
+    """Print a token for `options.subject`, valid for `options.ttl` seconds. Raises SettingsError."""
     print(tokens.from_settings(settings).issue(options.subject, options.ttl))
 
 

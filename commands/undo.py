@@ -11,8 +11,8 @@ from build_admin.settings import Settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what the command takes."""
-    parser.description = "Put back, exactly, what there was of a build before a revision; what came later goes too."
+    """Add the arguments of the command."""
+    parser.description = "Put a build back exactly as it was before a revision; later changes are undone too."
     parser.epilog = "build-admin undo octocat/hello-world/12"
     add_build(parser)
     parser.add_argument("revision", metavar="REVISION", type=number, nargs="?", help="default: the newest")

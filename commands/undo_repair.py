@@ -9,7 +9,7 @@ from build_admin.settings import Settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.description = "Put back every build of a repair that is still as the repair has left it, and no other."
     parser.epilog = "build-admin undo-repair 7 --reason 'worker-3 was only slow'"
     parser.add_argument("repair", metavar="REPAIR", type=number, help="its number, from `repairs`")

@@ -1,4 +1,4 @@
-"""Values: the fields that a command sets, as they are typed and as they are sent."""
+"""FIELD=VALUE arguments, and their conversion to the types of the fields."""
 
 import json
 import time
@@ -11,8 +11,8 @@ from build_admin.commands.times import TIMES
 
 
 def add_values(parser: ArgumentParser) -> None:
-    """Let a command take fields and their values."""
-    about = "what is set; a time is in Unix seconds or `now`, and nothing after the = clears a field"
+    """Add the arguments FIELD=VALUE."""
+    about = "a field and its new value; a time is in Unix seconds or `now`, and an empty value clears the field"
     parser.add_argument("values", metavar="FIELD=VALUE", type=_split, nargs="+", help=about)
 
 
@@ -24,9 +24,9 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def values(client: Client, typed: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Return what is typed: strings as they are, and JSON where the service's description has another type.
+    """Return the values by field: strings unchanged, and JSON where the service's OpenAPI document has another type.
 
-    Whether a value is right is for the service to say. Raises CommandError.
+    A value that is not JSON is returned as a string, for the service to refuse. Raises CommandError.
     """
     fields = client.get("/openapi.json").json["components"]["schemas"]["Build"]["properties"]
     return {name: _value(name, fields.get(name, {}).get("type", "string"), text) for name, text in typed}

@@ -87,7 +87,7 @@ def test_without_a_terminal_only_yes_changes_anything(service: Service, stuck: i
     assert command("set", stuck, "status=error", "--yes", service=service).returncode == 0
     assert service.find(stuck)["status"] == "error"
     again = command("set", stuck, "status=error", service=service)
-    assert (again.returncode, again.stdout.splitlines()[-1]) == (0, "It is so already; there is nothing to change.")
+    assert (again.returncode, again.stdout.splitlines()[-1]) == (0, "There is nothing to change.")
     assert revisions(service, stuck) == 2
 
 
@@ -172,7 +172,7 @@ def test_undo_puts_back_what_was_there(service: Service, stuck: int) -> None:
     assert command("undo", stuck, 2, "--yes", service=service).returncode == 0
     assert service.find(stuck) == before
     again = command("undo", stuck, 2, "--yes", service=service)
-    assert (again.returncode, again.stdout.splitlines()[-1]) == (0, "It is so already; there is nothing to change.")
+    assert (again.returncode, again.stdout.splitlines()[-1]) == (0, "There is nothing to change.")
     creation = command("undo", stuck, 1, "--yes", service=service)
     assert (creation.returncode, "build-admin: " in creation.stderr) == (5, True)
     assert command("undo", stuck, 99, "--yes", service=service).returncode == 4

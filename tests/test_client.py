@@ -141,7 +141,7 @@ def test_what_cannot_be_shown_as_it_is_stored_is_named(data: Path) -> None:
         tables.execute("UPDATE builds SET title = CAST(x'ff' AS TEXT), repo_id = -5")
         assert command("list", service=service).stdout.splitlines()[1].split()[1:4] == ["1", "of", "repo_id"]
         tables.execute("UPDATE builds SET repo_id = 1")
-        note = "Shown as far as it can be, for what is stored is not valid: title.\n"
+        note = "Not valid as stored, and shown as far as possible: title.\n"
         shown = command("show", 1, service=service)
         assert (shown.returncode, shown.stderr) == (0, note)
         assert 'title          "\ufffd"\n' in shown.stdout
