@@ -1,4 +1,4 @@
-"""A real browser on the page: Debian's Chromium, driven by Playwright."""
+"""Chromium on the page, driven by Playwright."""
 
 import contextlib
 import shutil
@@ -18,15 +18,15 @@ needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="chromium is not instal
 
 DAY = 86_400
 
-#: Where the page is not to be found fault with: what breaks its policy, and what asks anybody but its own service.
+#: Reports violations of the content security policy on the console, where Visit finds them.
 _WATCH = "addEventListener('securitypolicyviolation', (event) => console.error(`CSP ${event.violatedDirective}`))"
 
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start the browser; it needs no display."""
+    """Start the browser, without a display."""
     with sync_playwright() as playwright:
-        # Root, as which CI runs, has no sandbox.
+        # The sandbox does not work for root, as which CI runs.
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         try:
             yield browser
@@ -35,7 +35,14 @@ def chromium() -> Iterator[Browser]:
 
 
 class Visit:
-    """A tab on the page of a service, and what went wrong in it."""
+    """A tab on the page of a service.
+
+    Attributes:
+        url: the address of the service.
+        wrong: script errors, violations of the content security policy, and requests to other servers.
+        page: the tab.
+
+    """
 
     def __init__(self, context: BrowserContext, url: str) -> None:
         self.url = url
@@ -48,12 +55,12 @@ class Visit:
         self.page.on("request", lambda sent: None if sent.url.startswith(url) else self.wrong.append(sent.url))
 
     def go(self, address: str = "") -> Page:
-        """Go to an address of the page, `#/builds`; this does not wait for what is there."""
+        """Go to an address of the page, such as `#/builds`, without waiting for the view."""
         self.page.goto(f"{self.url}/{address}")
         return self.page
 
     def enter(self, given: str = "") -> None:
-        """Paste a token where one is asked for."""
+        """Enter a token on the view that asks for it."""
         self.page.get_by_label("Token of an administrator").fill(given or token())
         self.page.get_by_role("button", name="Go on", exact=True).click()
 
@@ -64,26 +71,26 @@ class Visit:
         return self.settled()
 
     def settled(self) -> Page:
-        """Wait until a view is there, and return the tab."""
+        """Wait until the view is complete, and return the tab."""
         self.page.locator("main:not([aria-busy]) h1").wait_for()
         return self.page
 
 
 def lose_answer(route: Route) -> None:
-    """Let a request arrive, and its answer not, as a connection that is lost between the two does."""
+    """Send a request but drop its response, as when the connection is lost in between."""
     route.fetch()
     route.abort()
 
 
 def violations(page: Page, *rules: str) -> list[str]:
-    """Return what axe finds, by all its rules or by those that are named."""
+    """Return the violations that axe finds, of all its rules or of those given."""
     options = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
     found: dict[str, Any] = Axe().run(page, options=options).response
     return [f"{rule['id']}: {node['html']}" for rule in found["violations"] for node in rule["nodes"]]
 
 
 def a_bad_night(service: Service, tables: Tables, *, first: int = 1, builds: int = 40) -> None:
-    """Store builds as they are after worker w1 has died; w2 is alive and still runs two of them."""
+    """Store builds that are stuck because worker w1 has died. Worker w2 is alive and still runs two of them."""
     for name in ("spoon-knife", "hello-world"):
         tables.insert("repos", org="octocat", name=name, full_name=f"octocat/{name}", counter=10_000)
     now = int(time.time())

@@ -1,7 +1,7 @@
-"""Bulk: many builds are imported, exported, moved to PostgreSQL and back, and backed up; nothing may differ in the end.
+"""Import, export and back up many builds, and transfer them to PostgreSQL and back. All exports must be identical.
 
-`make bulk` runs it with a million. For each command it prints the seconds and the most memory that it took, which must
-not grow with the number of builds.
+`make bulk` runs it with a million builds. For each command it prints the seconds and the peak memory that it took. The
+peak must not grow with the number of builds.
 """
 
 import argparse
@@ -22,11 +22,11 @@ from service import PROGRAM, build, environment
 
 
 def main() -> int:
-    """Run all of it, and return 0 if all builds and revisions were the same everywhere."""
+    """Run all commands, and return 0 if all exports are identical."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--builds", type=int, default=1_000_000, help="how many (default: %(default)s)")
     options = parser.parse_args()
-    # Where temporary files may be kept in memory, a gigabyte of them is not what is to be measured.
+    # /tmp may be in memory, where a gigabyte of files would change the measurement.
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder, postgresql() as server:
         return _run(Path(folder), server.get_uri(), options.builds)
 
@@ -57,7 +57,7 @@ def _run(folder: Path, url: str, count: int) -> int:
 
 
 def measured(what: str, *arguments: Any, **settings: Any) -> None:
-    """Run a command, and print its seconds and its peak of resident memory. Raises RuntimeError if it fails."""
+    """Run a command, and print its seconds and its peak resident memory. Raises RuntimeError if it fails."""
     began = time.monotonic()
     process = subprocess.Popen([*PROGRAM, *map(str, arguments)], env=environment(**settings), stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)

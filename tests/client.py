@@ -1,4 +1,4 @@
-"""A client's commands as a person runs them: in a pipe, and at a terminal."""
+"""Runs the client commands in a pipe, at a terminal, with an editor, and against a server that is not the service."""
 
 import contextlib
 import http.server
@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from service import PROGRAM, START, Service, environment
+from service import PROGRAM, START, Service, environment, hyphenated
 
-#: Not by default: what would decide where a command goes, how it looks, and which editor it opens.
+#: Variables of the tests' own environment that would change what a command does.
 _UNSET = ("VELA_TOKEN", "NO_COLOR", "COLUMNS", "LINES", "VISUAL", "EDITOR", "SUDO_USER", "SSL_CERT_FILE")
 
 
 def surroundings(service: "Service | None" = None, **given: Any) -> dict[str, str]:
-    """Return the environment of a command that speaks to `service`; what is given is set as it is."""
+    """Return the environment of a command that connects to `service`, with the given variables."""
     known = {"BUILD_ADMIN_URL": service.url, "BUILD_ADMIN_TOKEN": service.token} if service else {}
     clean = {name: value for name, value in environment().items() if name not in _UNSET}
     return {name: str(value) for name, value in (clean | {"TERM": "xterm"} | known | given).items()}
@@ -30,11 +30,11 @@ def surroundings(service: "Service | None" = None, **given: Any) -> dict[str, st
 def command(
     *arguments: Any, service: Any = None, program: Any = PROGRAM, encoding: Any = "utf-8", **given: Any
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `build-admin` with arguments to its end, without a terminal."""
+    """Run `build-admin` with arguments and without a terminal, and wait for it."""
     return subprocess.run(
         [*program, *map(str, arguments)],
         env=surroundings(service, **given),
-        input="",  # not the null device, which is a terminal to Windows
+        input="",  # not the null device, for which isatty() is true on Windows
         capture_output=True,
         text=True,
         encoding=encoding,
@@ -44,10 +44,10 @@ def command(
 
 
 class Terminal:
-    """A command at a terminal of its own, `columns` wide."""
+    """A command at a new pseudo-terminal that is `columns` wide."""
 
     def __init__(self, *arguments: Any, service: Service, columns: Any = 100, **given: Any) -> None:
-        # Windows has none of these, and no such terminal.
+        # Windows has none of these modules, and no pseudo-terminals.
         import fcntl
         import struct
         import termios
@@ -61,14 +61,14 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            # What Ctrl-C interrupts is what has the terminal for its own.
+            # Ctrl-C sends SIGINT to the processes whose controlling terminal this is.
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(slave)
         self.shown = ""
 
     def expect(self, text: str) -> None:
-        """Read until `text` is shown."""
+        """Read until the terminal shows `text`."""
         while text not in self.shown:
             assert self._read(), f"{text!r} was never shown: {self.shown!r}"
 
@@ -76,7 +76,7 @@ class Terminal:
         os.write(self._master, text.encode())
 
     def end(self) -> int:
-        """Read to the end, and return the exit status."""
+        """Read to the end, and return the exit status of the command."""
         while self._read():
             pass
         os.close(self._master)
@@ -87,7 +87,7 @@ class Terminal:
         if not readable:
             self._process.kill()
             raise AssertionError(f"nothing more was shown: {self.shown!r}")
-        # At the end Linux tells the last reader of a terminal of an error.
+        # When the other end is closed, Linux raises EIO in place of an end of file.
         try:
             data = os.read(self._master, 65536)
         except OSError:
@@ -98,9 +98,9 @@ class Terminal:
 
 @contextlib.contextmanager
 def editor(folder: Path, *lines: str) -> Iterator[str]:
-    """Give an editor: a script that has the file's path in `path` and its text in `text`, runs `lines`, and writes it.
+    """Yield the command of an editor, a script which reads the file `path` to `text`, runs `lines`, and writes `text`.
 
-    Each time that it is opened, what it has found goes to the next file `opened-1`, `opened-2`, …
+    Each time it is started, it also writes the text that it has read to the next of the files `opened-1`, `opened-2`, …
     """
     script = folder / "editor.py"
     script.write_text(
@@ -122,20 +122,20 @@ def editor(folder: Path, *lines: str) -> Iterator[str]:
 
 
 class Counterpart:
-    """A server that is not Build Admin, or not quite: it gives the answers that it was given, one after the other.
+    """A server other than Build Admin, which sends prepared answers, one after the other.
 
     Attributes:
-        url: where it is.
-        requests: what it was asked, each as `GET /path`.
-        headers: the headers of each.
-        at: the monotonic time of each.
+        url: its address.
+        requests: the requests that it has received, each as `GET /path`.
+        headers: the headers of each request.
+        at: the monotonic time of each request.
 
     """
 
     def __init__(
         self, *answers: "tuple[int, dict[str, str], str] | float | None", certificate: "tuple[Path, Path] | None" = None
     ) -> None:
-        """Give `answers`: a status, headers and a body; a number of seconds to say nothing for; None to hang up."""
+        """Send `answers`: a status, headers and a body; or a number of seconds to wait and None to close at once."""
         self.requests: list[str] = []
         self.headers: list[Any] = []
         self.at: list[float] = []
@@ -161,7 +161,7 @@ class Counterpart:
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*certificate)
-            # The handshake is the handler's, so that one that fails ends no more than its connection.
+            # Leave the handshake to the handler, so that a failed handshake ends only its own connection.
             self._server.socket = context.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
@@ -194,6 +194,5 @@ class Counterpart:
 
 
 def answer(body: Any, status: int = 200, **headers: str) -> tuple[int, dict[str, str], str]:
-    """Return an answer of JSON for a Counterpart; `Retry_After="1"` is the header Retry-After."""
-    spelled = {name.replace("_", "-"): value for name, value in headers.items()}
-    return status, {"Content-Type": "application/json", **spelled}, json.dumps(body)
+    """Return a JSON answer for a Counterpart. `Retry_After="1"` is the header Retry-After."""
+    return status, {"Content-Type": "application/json", **hyphenated(headers)}, json.dumps(body)

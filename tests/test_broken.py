@@ -1,4 +1,4 @@
-"""Records that are wrong: whatever a row holds is listed, read, exported and overwritten, and put back exactly."""
+"""Rows with invalid values are listed, read, exported and overwritten, and an undo restores them exactly."""
 
 import contextlib
 import json
@@ -31,20 +31,20 @@ SHOWN = "broken \ufffd\ufffd"
 
 
 class Table:
-    """The table `builds`, written and read past the service; a text is bytes."""
+    """The table `builds`, written and read without the service. Text is passed as bytes."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.settings = settings
         self.url = settings.get("DATABASE_URL", "")
 
     def write(self, build_id: int, **columns: Any) -> None:
-        """Set columns of a row; bytes are a text."""
+        """Set columns of a row. Bytes are stored as text."""
         mark, cast = ("%s", "convert_from(%s, 'SQL_ASCII')") if self.url else ("?", "CAST(? AS TEXT)")
         given = ", ".join(f'"{name}" = {cast if isinstance(value, bytes) else mark}' for name, value in columns.items())
         self._execute(f"UPDATE builds SET {given} WHERE id = {build_id}", list(columns.values()))
 
     def row(self, build_id: int) -> dict[str, Any]:
-        """Return a row; in SQLite each value is its type and its bytes."""
+        """Return a row. In SQLite each value is its type and its bytes in hexadecimal."""
         names = [*DOCUMENTED, *NEWER]
         get = '"{0}"' if self.url else 'typeof("{0}") || \' \' || hex("{0}")'
         query = f"SELECT {', '.join(get.format(name) for name in names)} FROM builds WHERE id = {build_id}"
@@ -60,7 +60,7 @@ class Table:
 
 
 def sql_ascii(new_database: Any, postgres_url: str) -> str:
-    """Make a PostgreSQL database that takes any bytes as text, and return its URL."""
+    """Create a PostgreSQL database that stores any bytes as text, and return its URL."""
     url: str = new_database()
     name = url.partition("/@/")[2].partition("?")[0] or url.split("@/")[1].partition("?")[0]
     with psycopg.connect(postgres_url, autocommit=True) as connection:
@@ -110,7 +110,7 @@ def undo(service: Service, build_id: int, tag: str, revision: int) -> Answer:
         ("deploy_payload", b'"{}"', {}),
     ],
 )
-def test_what_cannot_be_shown_is_shown_as_far_as_it_can_be(
+def test_an_unreadable_value_is_shown_with_replacements_kept_by_a_put_and_restored_by_undo(
     service: Service, table: Table, new_id: int, column: str, value: bytes, shown: Any
 ) -> None:
     service.create(id=new_id)
@@ -120,23 +120,25 @@ def test_what_cannot_be_shown_is_shown_as_far_as_it_can_be(
     assert (read.status, read.json, unreadable(read)) == (200, build(id=new_id) | {column: shown}, column)
     listed = service.get(f"{BUILDS}?number={new_id}")
     assert (listed.json, unreadable(listed)) == ([read.json], f"{new_id}.{column}")
-    # What is sent back as it was shown stays as it is.
+    # A value that is sent back as it was shown is not changed.
     same = service.put(read.json | {"status": "running"} if column != "status" else build(id=new_id))
     assert same.status == 200
     assert {name: value for name, value in table.row(new_id).items() if name != "status"} == {
         name: value for name, value in before.items() if name != "status"
     }
-    # Anything else takes its place.
-    mended = service.put(build(id=new_id, status="error", **({column: None} if column in NEWER else {})))
-    assert (mended.status, unreadable(mended), mended.json) == (200, None, build(id=new_id, status="error"))
-    assert service.get(f"{BUILDS}/{new_id}").body == mended.body
-    # And all of it is put back.
-    undone = undo(service, new_id, mended.etag, 2)
+    # Any other value replaces it.
+    changed = service.put(build(id=new_id, status="error", **({column: None} if column in NEWER else {})))
+    assert (changed.status, unreadable(changed), changed.json) == (200, None, build(id=new_id, status="error"))
+    assert service.get(f"{BUILDS}/{new_id}").body == changed.body
+    # Undo restores the row exactly.
+    undone = undo(service, new_id, changed.etag, 2)
     assert (undone.json, undone.etag, unreadable(undone)) == (read.json, read.etag, column)
     assert table.row(new_id) == before
 
 
-def test_the_tag_is_of_what_is_stored_and_not_of_what_is_shown(service: Service, table: Table, new_id: int) -> None:
+def test_rows_that_are_shown_alike_but_stored_differently_have_different_etags(
+    service: Service, table: Table, new_id: int
+) -> None:
     tag = service.put(build(id=new_id, title=SHOWN), If_None_Match="*").etag
     tags = {tag}
     for title in (BROKEN, BROKEN[:-1]):
@@ -149,7 +151,9 @@ def test_the_tag_is_of_what_is_stored_and_not_of_what_is_shown(service: Service,
     assert service.put(build(id=new_id), If_Match=read.etag).status == 200
 
 
-def test_sending_back_what_was_shown_changes_nothing(service: Service, table: Table, new_id: int) -> None:
+def test_sending_back_an_unreadable_build_as_it_was_shown_changes_nothing(
+    service: Service, table: Table, new_id: int
+) -> None:
     service.create(id=new_id, deploy_payload={"a": "b"})
     table.write(new_id, title=BROKEN, deploy_payload=b"[]")
     read = service.get(f"{BUILDS}/{new_id}")
@@ -159,7 +163,7 @@ def test_sending_back_what_was_shown_changes_nothing(service: Service, table: Ta
             200, read.body, read.etag, "title, deploy_payload",
         )  # fmt: skip
     assert len(service.get(f"{BUILDS}/{new_id}/revisions").json) == 1
-    # A newer field that is there, though it cannot be shown, must not be left out.
+    # A newer field that is stored must not be left out, even if it is unreadable.
     left_out = {name: value for name, value in read.json.items() if name != "deploy_payload"}
     assert list(refused(service.put(left_out), 400)["fields"]) == ["deploy_payload"]
     cleared = service.put(read.json | {"deploy_payload": None})
@@ -167,9 +171,7 @@ def test_sending_back_what_was_shown_changes_nothing(service: Service, table: Ta
     assert service.get(f"{BUILDS}/{new_id}/revisions/2").json["changes"] == {"deploy_payload": {"from": {}, "to": None}}
 
 
-def test_a_replacement_that_is_shown_alike_cannot_be_told_from_no_change_but_any_other_can(
-    service: Service, table: Table, new_id: int
-) -> None:
+def test_a_revision_shows_the_replacement_of_an_unreadable_value(service: Service, table: Table, new_id: int) -> None:
     service.create(id=new_id)
     table.write(new_id, title=BROKEN)
     assert service.put(build(id=new_id, title="broken")).status == 200
@@ -190,7 +192,7 @@ def test_a_replacement_that_is_shown_alike_cannot_be_told_from_no_change_but_any
         ({"created": -1}, {"created": -1}),
     ],
 )
-def test_what_no_client_could_send_is_shown_as_it_is(
+def test_values_that_put_would_refuse_are_shown_unchanged_and_can_be_overwritten(
     service: Service, table: Table, new_id: int, columns: dict[str, Any], shown: dict[str, Any]
 ) -> None:
     service.create(id=new_id)
@@ -201,7 +203,7 @@ def test_what_no_client_could_send_is_shown_as_it_is(
     assert (answer.status, answer.json) == (200, build(id=new_id, status="error"))
 
 
-def test_a_broken_row_spoils_no_list_no_queue_and_no_neighbour(service: Service, table: Table, new_id: int) -> None:
+def test_lists_and_other_overwrites_work_beside_an_unreadable_row(service: Service, table: Table, new_id: int) -> None:
     good, bad = new_id, new_id + 100_000
     for build_id in (good, bad):
         service.create(id=build_id, repo_id=new_id, number=build_id, status="pending", created=2**40 + build_id)
@@ -216,13 +218,13 @@ def test_a_broken_row_spoils_no_list_no_queue_and_no_neighbour(service: Service,
     assert stuck.json[1]["etag"] == service.get(f"{BUILDS}/{bad}").etag.strip('"')
     assert unreadable(stuck) == f"{bad}.event, {bad}.title, {bad}.deploy_payload"
     assert unreadable(service.get(f"{BUILDS}?number={good}")) is None
-    # Each thread has read it; none is left with what was stored then.
+    # No worker thread keeps an old snapshot of the database after it has read the row.
     for number in range(8):
         table.write(good, title=f"title {number}".encode())
         assert service.put(build(id=good, repo_id=new_id, title=f"new {number}")).status == 200
 
 
-def test_a_repair_leaves_what_it_does_not_set_and_its_undo_puts_back_the_rest(
+def test_a_repair_keeps_unreadable_values_that_it_does_not_set_and_its_undo_restores_the_others(
     service: Service, table: Table, new_id: int
 ) -> None:
     ids = [new_id + 200_000 + number for number in range(3)]
@@ -242,7 +244,7 @@ def test_a_repair_leaves_what_it_does_not_set_and_its_undo_puts_back_the_rest(
     assert [table.row(build_id) for build_id in ids] == before
 
 
-def test_a_broken_row_of_another_of_the_servers_tables_spoils_nothing(data: Path) -> None:
+def test_invalid_values_in_a_vela_servers_other_tables_do_not_fail_requests(data: Path) -> None:
     tables = Tables({"DATA": data})
     with running(DATA=data, THREADS=1) as service:
         service.create(id=1, status="running", started=1, host="w1")
@@ -257,7 +259,7 @@ def test_a_broken_row_of_another_of_the_servers_tables_spoils_nothing(data: Path
         assert service.put(build(id=1, status="error")).status == 200
 
 
-def test_the_names_are_cut_where_there_are_many(service: Service, table: Table, new_id: int) -> None:
+def test_the_header_x_unreadable_names_at_most_a_hundred_fields(service: Service, table: Table, new_id: int) -> None:
     for number in range(1, 31):
         service.create(id=new_id + 10_000_000 + number, repo_id=new_id, number=number)
         table.write(
@@ -268,7 +270,7 @@ def test_the_names_are_cut_where_there_are_many(service: Service, table: Table, 
     assert names[-2:] == [f"{new_id + 10_000_011}.runtime", "..."]
 
 
-def test_an_export_says_what_a_line_could_not_and_an_import_refuses_it(
+def test_an_export_has_the_raw_values_of_a_row_and_an_import_accepts_them_only_in_revisions(
     service: Service, table: Table, new_id: int, tmp_path: Path
 ) -> None:
     service.create(id=new_id, number=new_id)
@@ -293,7 +295,7 @@ def test_an_export_says_what_a_line_could_not_and_an_import_refuses_it(
         assert (found.json["before"]["title"], unreadable(found)) == (SHOWN, "title")
 
 
-def test_an_import_overwrites_a_broken_row_and_leaves_what_it_sends_back(
+def test_an_import_keeps_unreadable_values_that_it_sends_back_as_shown(
     service: Service, table: Table, new_id: int, tmp_path: Path
 ) -> None:
     service.create(id=new_id)
@@ -309,7 +311,7 @@ def test_an_import_overwrites_a_broken_row_and_leaves_what_it_sends_back(
     assert (found.json["before"]["ref"], unreadable(found)) == ("\ufffd", "title, ref")
 
 
-def test_a_postgresql_that_was_told_that_its_bytes_are_utf_8_is_read_too(
+def test_bytes_that_are_not_utf_8_in_a_postgresql_database_of_utf_8_are_shown_with_replacements(
     new_database: Any, postgres_url: str, data: Path
 ) -> None:
     url = sql_ascii(new_database, postgres_url)
@@ -331,7 +333,7 @@ def test_a_postgresql_that_was_told_that_its_bytes_are_utf_8_is_read_too(
     assert run("export", **table.settings).returncode == 0
 
 
-def test_a_nul_is_shown_and_goes_with_the_history(data: Path, tmp_path: Path) -> None:
+def test_a_nul_is_shown_and_exported_and_imported_in_a_revision(data: Path, tmp_path: Path) -> None:
     table = Table({"DATA": data})
     with running(**table.settings) as service:
         service.create(id=1)
@@ -346,7 +348,7 @@ def test_a_nul_is_shown_and_goes_with_the_history(data: Path, tmp_path: Path) ->
     assert run("export", "--revisions", DATA=tmp_path / "other").stdout == file.read_text(encoding="utf-8")
 
 
-# What SQLite lets a row hold: any type in any column. A text that looks like a number becomes one where it must.
+# SQLite stores values of any type in any column, and converts text that looks like a number in a numeric column.
 SCALARS = st.one_of(
     st.none(),
     st.integers(-(2**63), 2**63 - 1),
@@ -369,7 +371,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(columns=ROWS)
-def test_any_row_is_read_and_after_an_overwrite_put_back_exactly(opened: Store, columns: dict[str, Any]) -> None:
+def test_any_row_is_readable_and_is_restored_exactly_after_an_overwrite(opened: Store, columns: dict[str, Any]) -> None:
     builds = Builds(opened.database, opened.columns)
     database = opened.database
     for number in (1, 2):
@@ -384,9 +386,8 @@ def test_any_row_is_read_and_after_an_overwrite_put_back_exactly(opened: Store, 
     json.dumps(found).encode()
     assert {type(found[name]) for name in ("title", "status")} == {str}
     assert all(type(found[name]) is int for name in ("number", "created"))
-    # Who sends it back as it was shown changes nothing.
-    if builds.overwrite(dict(found), ME, precondition=lambda tag: None).changes:
-        pytest.fail("something has changed")
+    # Sending it back as it was shown changes nothing.
+    assert not builds.overwrite(dict(found), ME, precondition=lambda tag: None).changes
     assert exactly(database) == exact
     done = builds.overwrite(build(id=1, number=3, status="killed") | dict.fromkeys(NEWER), ME)
     revision = (1, done.revision)
@@ -413,7 +414,7 @@ def exactly(database: peewee.Database) -> Any:
     return database.execute_sql(f"SELECT {names} FROM builds WHERE id = 1").fetchone()
 
 
-def test_text_of_sql_ascii_is_put_back_exactly(new_database: Any, postgres_url: str, data: Path) -> None:
+def test_undo_restores_bytes_of_a_sql_ascii_database_exactly(new_database: Any, postgres_url: str, data: Path) -> None:
     table = Table({"DATA": data, "DATABASE_URL": sql_ascii(new_database, postgres_url)})
     store = open_store(data, table.url)
     builds = Builds(store.database, store.columns)
@@ -428,7 +429,7 @@ def test_text_of_sql_ascii_is_put_back_exactly(new_database: Any, postgres_url: 
     store.close()
 
 
-def test_a_statement_whose_row_cannot_be_read_leaves_no_old_snapshot(data: Path) -> None:
+def test_a_statement_whose_row_cannot_be_read_leaves_no_snapshot_open(data: Path) -> None:
     store = open_store(data)
     assert isinstance(store.database, SqliteDatabase)
     builds = Builds(store.database, store.columns)
@@ -451,8 +452,8 @@ def test_a_statement_whose_row_cannot_be_read_leaves_no_old_snapshot(data: Path)
     store.close()
 
 
-def test_a_lock_is_not_taken_for_text_that_cannot_be_read(data: Path) -> None:
-    """A statement that is run a second time would wait for the lock a second time."""
+def test_a_statement_that_fails_on_a_lock_is_not_run_again_as_if_its_text_were_unreadable(data: Path) -> None:
+    """It would wait for the lock a second time."""
     store = open_store(data)
     builds = Builds(store.database, store.columns)
     builds.overwrite(build(id=1), ME, create=True)

@@ -1,4 +1,4 @@
-"""A client's commands that change builds: they show what they will do, ask, and do that and nothing else."""
+"""The client commands `set`, `edit` and `undo`: they show the change, ask, and make exactly that change."""
 
 import json
 import re
@@ -27,8 +27,7 @@ def revisions(service: Service, build_id: int) -> int:
 
 
 @needs_terminal
-@needs_terminal
-def test_set_shows_the_difference_asks_and_does_it(service: Service, stuck: int) -> None:
+def test_set_shows_the_difference_asks_and_changes_the_build(service: Service, stuck: int) -> None:
     typed = ["status=error", "error=the worker died", "finished=now", "deploy_number=5", "fork=true"]
     terminal = Terminal("set", stuck, *typed, 'deploy_payload={"a": "b=c"}', service=service)
     terminal.expect("[y/N] ")
@@ -56,8 +55,7 @@ def test_set_shows_the_difference_asks_and_does_it(service: Service, stuck: int)
 
 @pytest.mark.parametrize("typed", ["n\n", "\n", "ja\n", "\x04"])
 @needs_terminal
-@needs_terminal
-def test_any_other_answer_than_yes_changes_nothing(service: Service, stuck: int, typed: str) -> None:
+def test_an_answer_other_than_yes_changes_nothing(service: Service, stuck: int, typed: str) -> None:
     terminal = Terminal("set", stuck, "status=error", service=service)
     terminal.expect("[y/N] ")
     terminal.type(typed)
@@ -67,8 +65,7 @@ def test_any_other_answer_than_yes_changes_nothing(service: Service, stuck: int,
 
 
 @needs_terminal
-@needs_terminal
-def test_ctrl_c_at_the_question_changes_nothing(service: Service, stuck: int) -> None:
+def test_ctrl_c_at_the_prompt_changes_nothing(service: Service, stuck: int) -> None:
     terminal = Terminal("set", stuck, "status=error", service=service)
     terminal.expect("[y/N] ")
     terminal.type("\x03")
@@ -76,7 +73,7 @@ def test_ctrl_c_at_the_question_changes_nothing(service: Service, stuck: int) ->
     assert service.find(stuck)["status"] == "running"
 
 
-def test_without_a_terminal_only_yes_changes_anything(service: Service, stuck: int) -> None:
+def test_without_a_terminal_a_change_needs_the_option_yes(service: Service, stuck: int) -> None:
     done = command("set", stuck, "status=error", service=service)
     assert (done.returncode, done.stdout.splitlines()[1:]) == (2, ['- status: "running"', '+ status: "error"'])
     assert done.stderr == "build-admin: Nothing was changed: there is no terminal to ask at. Add --yes, or --dry-run.\n"
@@ -93,15 +90,14 @@ def test_without_a_terminal_only_yes_changes_anything(service: Service, stuck: i
 
 @pytest.mark.parametrize("given", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 @needs_terminal
-@needs_terminal
-def test_colours_are_for_terminals_that_want_them(service: Service, stuck: int, given: dict[str, str]) -> None:
+def test_no_color_and_a_dumb_terminal_turn_colours_off(service: Service, stuck: int, given: dict[str, str]) -> None:
     terminal = Terminal("set", stuck, "status=error", "--dry-run", service=service, columns=100, **given)
     assert terminal.end() == 0
     assert "\x1b" not in terminal.shown
     assert '- status: "running"\n+ status: "error"\n' in terminal.shown
 
 
-def test_a_value_that_is_refused_is_told_by_field(service: Service, stuck: int) -> None:
+def test_each_refused_field_is_named_once(service: Service, stuck: int) -> None:
     typed = ["status=stuck", "parent=one", "finished=", "colour=red", "size=big"]
     done = command("set", stuck, *typed, "--yes", service=service)
     assert done.returncode == 5
@@ -111,7 +107,7 @@ def test_a_value_that_is_refused_is_told_by_field(service: Service, stuck: int) 
     assert revisions(service, stuck) == 1
 
 
-def test_a_newer_field_is_cleared(service: Service, stuck: int) -> None:
+def test_an_empty_value_clears_a_newer_field(service: Service, stuck: int) -> None:
     service.put(service.find(stuck) | {"deploy_number": 5, "route": "a", "fork": True, "deploy_payload": {"a": "b"}})
     done = command("set", stuck, "deploy_number=", "route=", "fork=", "deploy_payload=", "--yes", service=service)
     assert done.returncode == 0, done.stderr
@@ -119,8 +115,7 @@ def test_a_newer_field_is_cleared(service: Service, stuck: int) -> None:
 
 
 @needs_terminal
-@needs_terminal
-def test_whoever_was_faster_is_not_overwritten(service: Service, stuck: int) -> None:
+def test_set_does_not_overwrite_a_change_made_at_the_prompt(service: Service, stuck: int) -> None:
     terminal = Terminal("set", stuck, "status=error", service=service, NO_COLOR=1)
     terminal.expect("[y/N] ")
     service.put(service.find(stuck) | {"status": "killed", "host": "w9"})
@@ -135,7 +130,6 @@ def test_whoever_was_faster_is_not_overwritten(service: Service, stuck: int) -> 
 
 @pytest.mark.parametrize("columns", [50, 80, 200])
 @needs_terminal
-@needs_terminal
 def test_a_table_fits_the_terminal(service: Service, new_id: int, columns: int) -> None:
     wide = "日本語" * 40
     service.create(id=new_id, title=wide, branch="b" * 60, host=f"e\u0301{new_id}")
@@ -148,7 +142,7 @@ def test_a_table_fits_the_terminal(service: Service, new_id: int, columns: int) 
     assert wide in piped.stdout
 
 
-def test_without_a_tag_nothing_is_overwritten(service: Service, stuck: int) -> None:
+def test_a_build_read_without_an_etag_is_not_overwritten(service: Service, stuck: int) -> None:
     stored = service.find(stuck)
     schema: dict[str, Any] = {"components": {"schemas": {"Build": {"properties": {}}}}}
     with Counterpart(answer(stored), answer([]), answer(schema), answer({"error": "No tag."}, 400)) as proxy:
@@ -160,7 +154,7 @@ def test_without_a_tag_nothing_is_overwritten(service: Service, stuck: int) -> N
     assert service.request("PUT", "/api/v1/admin/build", body, headers).status == 400
 
 
-def test_undo_puts_back_what_was_there(service: Service, stuck: int) -> None:
+def test_undo_restores_the_build_before_a_revision(service: Service, stuck: int) -> None:
     before = service.find(stuck)
     for status in ("error", "killed"):
         assert command("set", stuck, f"status={status}", "finished=now", "--yes", service=service).returncode == 0
@@ -179,7 +173,7 @@ def test_undo_puts_back_what_was_there(service: Service, stuck: int) -> None:
 
 
 @needs_terminal
-def test_undo_does_not_put_back_over_what_somebody_else_did(service: Service, stuck: int) -> None:
+def test_undo_does_not_overwrite_a_change_made_at_the_prompt(service: Service, stuck: int) -> None:
     service.put(service.find(stuck) | {"status": "error"})
     terminal = Terminal("undo", stuck, service=service, NO_COLOR=1)
     terminal.expect("[y/N] ")
@@ -193,7 +187,6 @@ def test_undo_does_not_put_back_over_what_somebody_else_did(service: Service, st
 # The editor.
 
 
-@needs_terminal
 @needs_terminal
 def test_edit_opens_the_build_and_overwrites_it(service: Service, stuck: int, tmp_path: Path) -> None:
     with editor(tmp_path, "text = text.replace('\"running\"', '\"error\"')") as script:
@@ -211,7 +204,9 @@ def test_edit_opens_the_build_and_overwrites_it(service: Service, stuck: int, tm
 
 
 @pytest.mark.parametrize("lines", [[], ["text = ''"], ["text = '# nothing\\n\\n' + text + '\\n'"]])
-def test_an_unchanged_text_changes_nothing(service: Service, stuck: int, tmp_path: Path, lines: list[str]) -> None:
+def test_an_unchanged_or_empty_text_changes_nothing(
+    service: Service, stuck: int, tmp_path: Path, lines: list[str]
+) -> None:
     with editor(tmp_path, *lines) as script:
         done = command("edit", stuck, "--yes", service=service, VISUAL=script, EDITOR="false", TMPDIR=tmp_path)
     assert (done.returncode, done.stdout) == (0, "Nothing was changed.\n"), done.stderr
@@ -219,7 +214,7 @@ def test_an_unchanged_text_changes_nothing(service: Service, stuck: int, tmp_pat
     assert revisions(service, stuck) == 1
 
 
-def test_a_refused_text_comes_back_with_its_faults(service: Service, stuck: int, tmp_path: Path) -> None:
+def test_the_editor_opens_a_refused_text_again_with_its_faults(service: Service, stuck: int, tmp_path: Path) -> None:
     rounds = [
         'if time == 1: text = text.replace(\'"running"\', \'"stuck"\').replace(\'"parent": 1,\', \'"parent": "1",\')',
         "if time == 2: text = text.replace('\"stuck\",', '\"error\"')",
@@ -242,7 +237,7 @@ def test_a_refused_text_comes_back_with_its_faults(service: Service, stuck: int,
 
 
 def kept(shown: str) -> str:
-    """Return what is in the file that a failed edit names, and see that it is JSON ready to be sent."""
+    """Return the contents of the file that a failed edit names."""
     found = KEPT.search(shown)
     assert found, shown
     file = Path(found[1])
@@ -250,7 +245,7 @@ def kept(shown: str) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def test_giving_up_keeps_the_text(service: Service, stuck: int, tmp_path: Path) -> None:
+def test_a_text_that_is_refused_and_not_changed_is_kept_in_a_file(service: Service, stuck: int, tmp_path: Path) -> None:
     with editor(tmp_path, "text = text.replace('\"running\"', '\"stuck\"')") as script:
         done = command("edit", stuck, "--yes", service=service, EDITOR=script, TMPDIR=tmp_path)
     assert done.returncode == 5
@@ -260,8 +255,9 @@ def test_giving_up_keeps_the_text(service: Service, stuck: int, tmp_path: Path) 
 
 
 @needs_terminal
-@needs_terminal
-def test_a_conflict_keeps_the_text_and_shows_theirs(service: Service, stuck: int, tmp_path: Path) -> None:
+def test_a_change_made_at_the_prompt_is_shown_and_the_text_kept_in_a_file(
+    service: Service, stuck: int, tmp_path: Path
+) -> None:
     with editor(tmp_path, "text = text.replace('\"running\"', '\"error\"')") as script:
         terminal = Terminal("edit", stuck, service=service, EDITOR=script, TMPDIR=tmp_path, NO_COLOR=1)
         terminal.expect("[y/N] ")
@@ -272,7 +268,9 @@ def test_a_conflict_keeps_the_text_and_shows_theirs(service: Service, stuck: int
     assert json.loads(kept(terminal.shown))["status"] == "error"
 
 
-def test_somebody_faster_than_the_editor_is_told_too(service: Service, stuck: int, tmp_path: Path) -> None:
+def test_a_change_made_while_the_editor_is_open_is_shown_and_the_text_kept_in_a_file(
+    service: Service, stuck: int, tmp_path: Path
+) -> None:
     meanwhile = [
         "import subprocess",
         f"os.environ.update({surroundings(service)!r})",
@@ -286,7 +284,7 @@ def test_somebody_faster_than_the_editor_is_told_too(service: Service, stuck: in
     assert json.loads(kept(done.stderr))["status"] == "error"
 
 
-def test_another_id_than_the_builds_is_refused(service: Service, stuck: int, tmp_path: Path) -> None:
+def test_a_text_with_another_id_is_refused(service: Service, stuck: int, tmp_path: Path) -> None:
     with editor(tmp_path, f"text = text.replace('\"id\": {stuck}', '\"id\": {stuck + 500_000}')") as script:
         done = command("edit", stuck, "--yes", service=service, EDITOR=script, TMPDIR=tmp_path)
     assert done.returncode == 3
@@ -294,7 +292,7 @@ def test_another_id_than_the_builds_is_refused(service: Service, stuck: int, tmp
     assert kept(done.stderr)
 
 
-def test_a_token_that_expires_while_the_editor_is_open_loses_nothing(
+def test_the_text_is_kept_when_the_token_expires_while_the_editor_is_open(
     service: Service, stuck: int, tmp_path: Path
 ) -> None:
     file = tmp_path / "token"
@@ -310,19 +308,21 @@ def test_a_token_that_expires_while_the_editor_is_open_loses_nothing(
 
 
 @pytest.mark.parametrize("program", ["no-such-editor", "false", "'unbalanced"])
-def test_an_editor_that_fails_is_told(service: Service, stuck: int, tmp_path: Path, program: str) -> None:
+def test_an_editor_that_fails_is_reported(service: Service, stuck: int, tmp_path: Path, program: str) -> None:
     done = command("edit", stuck, "--yes", service=service, EDITOR=program, TMPDIR=tmp_path)
     assert (done.returncode, program in done.stderr, done.stderr.count("\n")) == (1, True, 1)
     assert not list(tmp_path.glob("build-*"))
 
 
-def test_edit_asks_for_a_terminal_before_it_opens_anything(service: Service, stuck: int, tmp_path: Path) -> None:
+def test_edit_without_a_terminal_is_refused_before_it_starts_the_editor(
+    service: Service, stuck: int, tmp_path: Path
+) -> None:
     with editor(tmp_path) as script:
         done = command("edit", stuck, service=service, EDITOR=script)
     assert (done.returncode, (tmp_path / "opened-1").exists()) == (2, False)
 
 
-def test_an_editor_may_write_as_windows_does(service: Service, stuck: int, tmp_path: Path) -> None:
+def test_an_editor_may_write_crlf_and_a_byte_order_mark(service: Service, stuck: int, tmp_path: Path) -> None:
     lines = [
         'text = text.replace(\'"running"\', \'"error"\').replace(\'"title": "\', \'"title": "größer \')',
         "path.write_bytes(b'\\xef\\xbb\\xbf' + text.replace('\\n', '\\r\\n').encode())",
@@ -334,7 +334,7 @@ def test_an_editor_may_write_as_windows_does(service: Service, stuck: int, tmp_p
     assert service.find(stuck) == service.find(stuck) | {"status": "error", "title": "größer " + build()["title"]}
 
 
-def test_a_text_that_is_not_utf_8_comes_back(service: Service, stuck: int, tmp_path: Path) -> None:
+def test_a_text_that_is_not_utf_8_is_refused_and_kept_in_a_file(service: Service, stuck: int, tmp_path: Path) -> None:
     lines = [
         "if time == 1: path.write_bytes(text.replace('\"error\": \"', '\"error\": \"größer').encode('latin-1'))",
         "sys.exit()",

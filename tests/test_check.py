@@ -1,4 +1,4 @@
-"""The command check: its status is 1 wherever serve would fail, and it changes nothing."""
+"""The command `check`: its status is 1 where `serve` would fail, and it changes nothing."""
 
 import contextlib
 import os
@@ -13,22 +13,14 @@ import psycopg
 import pytest
 
 from platforms import needs_file_modes, needs_symbolic_links
-from service import PROGRAM, ROOT, START, environment, run, running
+from service import PROGRAM, ROOT, run, running
 
 
 def fails(command: str, **settings: Any) -> str:
-    """Return the one line on stderr of a command that failed; file rights count, whoever runs the tests."""
-    # Root without capabilities is a user like any other.
+    """Run a command that must fail, and return its one line on stderr."""
+    # File modes do not restrict root, unless it has no capabilities.
     unprivileged = ["setpriv", "--bounding-set=-all"] if hasattr(os, "getuid") and os.getuid() == 0 else []
-    done = subprocess.run(
-        [*unprivileged, *PROGRAM, *command.split()],
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=2 * START,
-        check=False,
-    )
+    done = run(*command.split(), program=[*unprivileged, *PROGRAM], **settings)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), (done.stdout, done.stderr)
     assert done.stderr.startswith("build-admin: ")
     return done.stderr
@@ -49,7 +41,7 @@ COMMANDS = ["serve", "check", "export", "backup copy", "import nothing"]
 
 @needs_file_modes
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_folder_that_may_not_be_entered_or_made_is_told(tmp_path: Path, command: str) -> None:
+def test_a_data_folder_without_permissions_is_reported(tmp_path: Path, command: str) -> None:
     closed = tmp_path / "closed"
     closed.mkdir()
     with mode(closed, 0):
@@ -60,7 +52,7 @@ def test_a_folder_that_may_not_be_entered_or_made_is_told(tmp_path: Path, comman
 
 @needs_file_modes
 @pytest.mark.parametrize("command", ["serve", "check"])
-def test_what_may_be_read_only_is_told(data: Path, command: str) -> None:
+def test_a_read_only_data_folder_file_or_key_is_reported(data: Path, command: str) -> None:
     with running(DATA=data, SIGNING_KEY=""):
         pass
     with mode(data, 0o500):
@@ -77,7 +69,7 @@ def test_what_may_be_read_only_is_told(data: Path, command: str) -> None:
 
 @pytest.mark.parametrize("command", ["serve", "check"])
 @needs_symbolic_links
-def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path, command: str) -> None:
+def test_a_file_in_the_place_of_a_folder_is_reported(tmp_path: Path, command: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("nowhere")
     (tmp_path / "builds.sqlite3").mkdir()
@@ -86,14 +78,14 @@ def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path, command: str) -
 
 
 @pytest.mark.parametrize("command", ["serve", "check"])
-def test_what_the_settings_cannot_have_is_told(data: Path, command: str) -> None:
+def test_a_short_key_and_an_unusable_address_are_reported(data: Path, command: str) -> None:
     assert "BUILD_ADMIN_PREVIOUS_SIGNING_KEY" in fails(command, DATA=data, SIGNING_KEY="", PREVIOUS_SIGNING_KEY="short")
     assert "Cannot listen on" in fails(command, DATA=data, LISTEN="192.0.2.1:80")
     assert "Cannot listen on" in fails(command, DATA=data, LISTEN="nowhere.invalid:80")
 
 
 @pytest.mark.parametrize("command", ["serve", "check"])
-def test_a_role_that_may_not_create_tables_is_told_and_check_creates_none(
+def test_a_role_that_may_not_create_tables_is_reported_and_check_creates_none(
     new_database: Any, data: Path, command: str
 ) -> None:
     url = new_database()
@@ -114,14 +106,14 @@ def test_a_role_that_may_not_create_tables_is_told_and_check_creates_none(
     assert not data.exists()
 
 
-def test_check_goes_with_a_service_that_runs(data: Path) -> None:
+def test_check_succeeds_while_the_service_runs(data: Path) -> None:
     with running(DATA=data) as service:
         done = run("check", DATA=data, LISTEN=f"127.0.0.1:{service.port}")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"http://127.0.0.1:{service.port}, where something listens already\n" in done.stdout
 
 
-def test_token_makes_no_key_and_says_where_it_looked(data: Path) -> None:
+def test_token_without_a_key_names_the_folder_and_makes_no_key(data: Path) -> None:
     done = run("token", "me", DATA=data, SIGNING_KEY="")
     assert (done.returncode, done.stdout) == (1, "")
     assert f"There is no signing key in the folder {data}; " in done.stderr
@@ -134,10 +126,10 @@ OLD = os.environ.get("BUILD_ADMIN_TEST_OLD_PYTHON") or next(
 
 
 @pytest.mark.skipif(not OLD, reason="there is no Python on the path that is older than 3.11")
-def test_a_python_that_is_too_old_is_told(tmp_path: Path) -> None:
+def test_a_python_that_is_too_old_is_reported(tmp_path: Path) -> None:
     version = subprocess.run([OLD, "--version"], capture_output=True, text=True, check=False)
     if version.returncode:
-        pytest.skip("the old Python is a shim that runs nothing")
+        pytest.skip("the old Python does not run")
     number = version.stdout.split()[1]
     done = subprocess.run([OLD, ROOT / "app.py", "check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (
@@ -155,7 +147,7 @@ def test_a_python_that_is_too_old_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "venv").exists()
 
 
-def test_the_address_is_one_that_can_be_opened(data: Path) -> None:
+def test_check_prints_an_ipv6_address_in_brackets(data: Path) -> None:
     with contextlib.closing(socket.socket(socket.AF_INET6)) as probe:
         try:
             probe.bind(("::1", 0))

@@ -1,4 +1,4 @@
-"""The files in deploy/, each with the program that it is for; only names, ports and paths are changed."""
+"""The files in deploy/, run by the programs that they are for; only names, ports and paths are changed."""
 
 import contextlib
 import http.client
@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from build_admin import settings
-from service import BUILD, BUILDS, ROOT, Answer, Service, running, token
+from service import BUILD, BUILDS, ROOT, Answer, Service, hyphenated, running, token
 
 DEPLOY = ROOT / "deploy"
 SAMPLE = (ROOT / "tests" / "build.json").read_bytes()
@@ -49,7 +49,7 @@ needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="
 
 
 class Proxied:
-    """A service behind a proxy with TLS, on both of which requests are made from an address that is not the proxy's."""
+    """A service behind a proxy with TLS, requested from an address other than the proxy's."""
 
     def __init__(self, port: int, certificate: Path, log: Path) -> None:
         self._port = port
@@ -60,21 +60,20 @@ class Proxied:
         connection = http.client.HTTPSConnection(
             "localhost", self._port, timeout=30, source_address=("127.0.0.2", 0), context=self._tls
         )
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
         with contextlib.closing(connection):
-            connection.request(method, path, body, given)
+            connection.request(method, path, body, hyphenated(headers))
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
 
     def logged(self, request_id: str) -> str:
-        """Return the line of a request."""
+        """Return the service's log line of a request."""
         lines = self._log.read_text(encoding="utf-8").splitlines()
         return next(line for line in lines if " request " in line and line.endswith(f" request={request_id}"))
 
 
 @pytest.fixture(params=sorted(PROXIES))
 def proxied(request: pytest.FixtureRequest, certificate: tuple[Path, Path], tmp_path: Path) -> Iterator[Proxied]:
-    """A service behind each proxy, set up as deploy/ has it."""
+    """A service behind each proxy, configured as in deploy/."""
     if not shutil.which(PROXIES[request.param][0]):
         pytest.skip(f"{request.param} is not installed here")
     with (
@@ -87,7 +86,7 @@ def proxied(request: pytest.FixtureRequest, certificate: tuple[Path, Path], tmp_
 
 @contextlib.contextmanager
 def _proxy(name: str, services: list[Service], certificate: tuple[Path, Path], folder: Path) -> Iterator[Proxied]:
-    """Run a proxy before the services."""
+    """Run a proxy in front of the services."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     file = folder / "proxy.conf"
@@ -105,7 +104,7 @@ def _proxy(name: str, services: list[Service], certificate: tuple[Path, Path], f
 
 
 def _configuration(proxy: str, services: list[Service], port: int, certificate: tuple[Path, Path], folder: Path) -> str:
-    """Return a whole configuration, of which the site is the one in deploy/."""
+    """Return a complete configuration of the proxy that includes the site of deploy/."""
     file = {"nginx": "nginx/build-admin.conf", "caddy": "caddy/Caddyfile"}[proxy]
     site = (DEPLOY / file).read_text(encoding="utf-8")
     changes = {
@@ -134,7 +133,7 @@ def _await(port: int, process: "subprocess.Popen[bytes]", said: Path) -> None:
     raise AssertionError(said.read_text(encoding="utf-8"))
 
 
-def test_a_proxy_changes_nothing_but_the_clients_address(proxied: Proxied) -> None:
+def test_a_proxy_passes_requests_on_unchanged_and_logs_the_clients_address(proxied: Proxied) -> None:
     bearer: dict[str, Any] = {
         "Authorization": f"Bearer {token()}",
         "Content_Type": "application/json",
@@ -166,18 +165,18 @@ def test_a_body_too_large_is_refused_by_the_service_and_far_too_large_by_the_pro
     bearer: dict[str, Any] = {"Authorization": f"Bearer {token()}", "Content_Type": "application/json"}
     refused = proxied.request("PUT", BUILD, b" " * 300_000, **bearer)
     assert (refused.status, "262144" in refused.json["error"]) == (413, True)
-    # Far too much may be answered, and hung up on, before all of it was sent.
+    # The proxy may answer and close the connection before all of the body was sent.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLError):
         assert proxied.request("PUT", BUILD, b" " * 3_000_000, **bearer).status in (400, 413, 502)
     assert proxied.request("GET", "/health").status == 200
 
 
-def test_metrics_are_not_seen_from_outside(proxied: Proxied) -> None:
+def test_a_proxy_does_not_pass_on_metrics(proxied: Proxied) -> None:
     assert proxied.request("GET", "/metrics").status == 403
 
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed here")
-def test_a_restart_of_one_of_three_drops_nothing(
+def test_restarting_three_processes_one_by_one_behind_nginx_fails_no_request(
     certificate: tuple[Path, Path], tmp_path: Path, new_database: Any
 ) -> None:
     bearer: dict[str, Any] = {"Authorization": f"Bearer {token()}", "Content_Type": "application/json"}
@@ -213,7 +212,7 @@ def test_a_restart_of_one_of_three_drops_nothing(
 
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed here")
-def test_what_nginx_answers_by_itself_is_json(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+def test_errors_of_nginx_itself_are_json(certificate: tuple[Path, Path], tmp_path: Path) -> None:
     with running(DATA=tmp_path) as service, _proxy("nginx", [service], certificate, tmp_path) as behind:
         metrics = behind.request("GET", "/metrics")
         assert (metrics.status, list(metrics.json)) == (403, ["error"])
@@ -228,10 +227,10 @@ def test_what_nginx_answers_by_itself_is_json(certificate: tuple[Path, Path], tm
 
 
 @needs_systemd
-def test_the_unit_is_one(tmp_path: Path) -> None:
+def test_systemd_finds_no_fault_with_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "build-admin.service"
     text = (DEPLOY / "systemd" / "build-admin.service").read_text(encoding="utf-8")
-    # The interpreter is where Debian has it, which may not be where the tests' is.
+    # systemd-analyze requires that the interpreter exists; Debian's may not be installed here.
     unit.write_text(text.replace("/usr/bin/python3", sys.executable), encoding="utf-8")
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, encoding="utf-8", check=False
@@ -241,7 +240,7 @@ def test_the_unit_is_one(tmp_path: Path) -> None:
 
 
 @needs_systemd
-def test_the_unit_leaves_little_exposed() -> None:
+def test_systemd_rates_the_exposure_of_the_unit_low() -> None:
     unit = DEPLOY / "systemd" / "build-admin.service"
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=yes", "--threshold=20", unit], capture_output=True, check=False
@@ -250,18 +249,18 @@ def test_the_unit_leaves_little_exposed() -> None:
 
 
 @pytest.mark.parametrize("file", ["windows/build-admin.xml", "iis/web.config"])
-def test_what_windows_reads_is_xml(file: str) -> None:
+def test_the_files_for_windows_are_valid_xml(file: str) -> None:
     assert len(xml.etree.ElementTree.parse(DEPLOY / file).getroot()) > 0
 
 
-def test_every_setting_in_deploy_is_one() -> None:
+def test_every_setting_named_in_deploy_exists() -> None:
     texts = [path.read_text(encoding="utf-8") for path in DEPLOY.rglob("*") if path.is_file()]
     named = {name for text in texts for name in re.findall(r"BUILD_ADMIN_[A-Z_]*[A-Z]", text)}
     assert {"BUILD_ADMIN_DATA", "BUILD_ADMIN_TRUSTED_PROXY"} <= named
     assert named <= set(settings._PARSERS)
 
 
-def test_every_file_in_deploy_is_told_of() -> None:
-    told = (DEPLOY / "README.md").read_text(encoding="utf-8")
+def test_every_file_in_deploy_is_linked_in_its_readme() -> None:
+    readme = (DEPLOY / "README.md").read_text(encoding="utf-8")
     files = [str(path.relative_to(DEPLOY).as_posix()) for path in DEPLOY.rglob("*") if path.is_file()]
-    assert [file for file in files if f"]({file})" not in told] == ["README.md"]
+    assert [file for file in files if f"]({file})" not in readme] == ["README.md"]

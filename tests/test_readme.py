@@ -1,4 +1,4 @@
-"""The README's worked example: each line of it is run by a shell, against a running service."""
+"""The README's worked example, run by a shell against a running service."""
 
 import json
 import re
@@ -29,7 +29,9 @@ def example() -> list[str]:
 
 @needs_bash
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"])
-def test_the_worked_example_works(request: pytest.FixtureRequest, tmp_path: Path, store: str) -> None:
+def test_the_worked_example_prints_what_the_readme_says(
+    request: pytest.FixtureRequest, tmp_path: Path, store: str
+) -> None:
     settings: dict[str, Any] = {"DATA": tmp_path}
     if store == "postgresql":
         settings["DATABASE_URL"] = request.getfixturevalue("new_database")()

@@ -1,9 +1,9 @@
-"""Torture: the service, or its database, is killed at random moments under full load; then every promise is checked.
+"""Kill the service or PostgreSQL at random moments under load, and check the store after each kill.
 
-`make torture` runs it at length. Each client overwrites builds of its own as fast as it can, one request at a time,
-and notes what was acknowledged; a build's field `finished` counts its overwrites, and others repeat the count. After a
-kill the store is read directly: a build must hold what was acknowledged last, or what was under way, and
-exactly one revision for each overwrite that it holds.
+`make torture` runs many rounds. Each client overwrites its own builds, one request at a time, and records what was
+acknowledged. A build's field `finished` counts its overwrites, and the fields MARKED repeat the count. After a kill the
+store is read directly: each build must have the count that was acknowledged last or that of the request in flight, the
+same count in all fields, and exactly one revision for each overwrite.
 """
 
 import argparse
@@ -36,7 +36,7 @@ MARKED = ("title", "message", "commit", "author", "ref")
 
 @dataclass
 class Figures:
-    """What was seen, to be reported."""
+    """The results of a run."""
 
     kills: int = 0
     acknowledged: int = 0
@@ -50,16 +50,15 @@ class Figures:
 
 
 class Client(threading.Thread):
-    """Overwrites its builds, and creates a new one now and then, until the service goes away or it is told to stop."""
+    """Overwrites its builds, and creates some, until the service ends or `stop` is set."""
 
     def __init__(self, service: Service, number: int, counts: dict[int, int], stop: threading.Event) -> None:
         super().__init__(daemon=True)
         self.connection = http.client.HTTPConnection(service.host, service.port, timeout=60)
         self.number, self.counts, self.stop = number, counts, stop
         self.headers = {"Authorization": f"Bearer {token()}", "Content-Type": "application/json"}
-        #: The builds with the count that each was last acknowledged with; and the request that was under way.
-        self.acknowledged: dict[int, int] = {}
-        self.under_way: tuple[int, int] | None = None
+        #: The id and the count of the request in flight.
+        self.in_flight: tuple[int, int] | None = None
         self.writes = 0
         self.unexpected: list[str] = []
 
@@ -74,26 +73,26 @@ class Client(threading.Thread):
                     self.write(build_id, self.counts[build_id] + 1)
 
     def write(self, build_id: int, count: int) -> None:
-        """Create or overwrite a build; raises OSError where no answer comes."""
+        """Create or overwrite a build. Raises OSError if there is no response."""
         mark = f"{build_id}-{count}"
         body = json.dumps(build(id=build_id, finished=count, **dict.fromkeys(MARKED, mark)))
         headers = self.headers | ({"If-None-Match": "*"} if count == 0 else {})
-        self.under_way = (build_id, count)
+        self.in_flight = (build_id, count)
         self.connection.request("PUT", BUILD, body.encode(), headers)
         answer = self.connection.getresponse()
         text = answer.read()
         if answer.status in (200, 201):
-            self.counts[build_id] = self.acknowledged[build_id] = count
+            self.counts[build_id] = count
             self.writes += 1
         elif answer.status != 503:
             self.unexpected.append(f"{answer.status} {text!r}")
         elif b"may have done so" in text:
-            raise ConnectionError("no answer came: the service says itself that it does not know the outcome")
-        self.under_way = None
+            raise ConnectionError("the connection to the database was lost during the commit")
+        self.in_flight = None
 
 
 def rows(data: Path, url: str) -> tuple[list[Any], dict[int, list[tuple[int, int]]], str]:
-    """Read a store directly: its builds, their revisions with the count that each left, and its own check."""
+    """Read a store directly: its builds, their revisions with the count of each, and its integrity check."""
     columns = ", ".join(f'"{name}"' for name in ("id", "finished", *MARKED))
     statements = (
         f"SELECT {columns} FROM builds",
@@ -114,17 +113,17 @@ def rows(data: Path, url: str) -> tuple[list[Any], dict[int, list[tuple[int, int
 
 
 def check(figures: Figures, clients: list[Client], counts: dict[int, int], data: Path, url: str) -> None:
-    """Compare the store with what the clients noted, note every fault, and take the store's counts up."""
+    """Compare the store with what the clients recorded, add to `figures`, and set `counts` to the store's counts."""
     found, revisions, health = rows(data, url)
     if health != "ok":
         figures.faults.append(f"integrity: {health}")
     stored = {build_id: finished or 0 for build_id, finished, *_ in found}
-    under_way = {client.under_way for client in clients}
+    in_flight = {client.in_flight for client in clients}
     for build_id, finished, *marks in found:
         if set(marks) != {f"{build_id}-{finished or 0}"}:
             figures.faults.append(f"half written: {build_id} {finished} {marks}")
     for build_id, count in counts.items():
-        if stored.get(build_id) != count and (build_id, stored.get(build_id)) not in under_way:
+        if stored.get(build_id) != count and (build_id, stored.get(build_id)) not in in_flight:
             figures.lost += 1
             figures.faults.append(f"lost: {build_id} was acknowledged with {count} and holds {stored.get(build_id)}")
     for build_id in stored.keys() | revisions.keys():
@@ -139,7 +138,7 @@ def check(figures: Figures, clients: list[Client], counts: dict[int, int], data:
 
 @contextlib.contextmanager
 def load(service: Service, counts: dict[int, int]) -> Iterator[list[Client]]:
-    """Let the clients write while the caller does something, and wait for them after."""
+    """Run the clients during the `with` block, then stop them and wait for them."""
     stop = threading.Event()
     clients = [Client(service, number, counts, stop) for number in range(CLIENTS)]
     for client in clients:
@@ -151,7 +150,7 @@ def load(service: Service, counts: dict[int, int]) -> Iterator[list[Client]]:
 
 
 def kill_the_service(kills: int, data: Path, url: str = "") -> Figures:
-    """Kill the service again and again, start it on the same store, and check."""
+    """Kill the service under load, check the store, and start the service on it again; `kills` times."""
     figures, counts = Figures(), dict[int, int]()
     for _ in range(kills):
         with running(DATA=data, DATABASE_URL=url, stderr=subprocess.DEVNULL) as service:
@@ -165,7 +164,7 @@ def kill_the_service(kills: int, data: Path, url: str = "") -> Figures:
 
 
 def kill_postgresql(kills: int, data: Path, server: PostgresServer) -> Figures:
-    """Kill PostgreSQL again and again, in its immediate mode, under a service that stays, and check."""
+    """Kill PostgreSQL (an immediate shutdown) under a running service, start it, and check the store; `kills` times."""
     figures, counts, url = Figures(), dict[int, int](), server.get_uri()
     with running(DATA=data, DATABASE_URL=url, stderr=subprocess.DEVNULL) as service:
         for _ in range(kills):
@@ -182,7 +181,7 @@ def kill_postgresql(kills: int, data: Path, server: PostgresServer) -> Figures:
 
 
 def wait_for_end(pid: int) -> None:
-    """Wait until a process that is not our child has ended."""
+    """Wait until a process that is not a child of this one has ended."""
     deadline = time.monotonic() + 30
     with contextlib.suppress(ProcessLookupError):
         while time.monotonic() < deadline:
@@ -192,7 +191,7 @@ def wait_for_end(pid: int) -> None:
 
 
 def main() -> int:
-    """Run at length, print the figures, and return 1 if a promise was broken."""
+    """Run many rounds, print the results, and return 1 if there was a fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sqlite", type=int, default=200, metavar="KILLS")
     parser.add_argument("--postgresql", type=int, default=50, metavar="KILLS")
@@ -211,7 +210,7 @@ def main() -> int:
 
 
 def report(name: str, work: Any) -> bool:
-    """Run, print the figures, and return whether a promise was broken."""
+    """Call `work`, print its results, and return whether there was a fault."""
     started = time.monotonic()
     figures: Figures = work()
     print(f"{name}: {figures}, {time.monotonic() - started:.0f} s", *figures.faults[:10], sep="\n  ", flush=True)

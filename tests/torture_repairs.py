@@ -1,8 +1,8 @@
-"""Torture of repairs: the service, or its database, is killed in the middle of one, again and again; each is whole.
+"""Kill the service or PostgreSQL at random moments during repairs, and check the store after each kill.
 
-`make torture-repairs` runs it at length. A client repairs all the builds at once or undoes the last repair, and notes
-what was acknowledged. After a kill the store is read directly: all builds must be alike, as the last repair has left
-them; each repair must have a revision of every build, and each of those the state before it.
+`make torture-repairs` runs many rounds. A client repairs all builds at once or undoes the last repair, and records what
+was acknowledged. After a kill the store is read directly: all builds must be in the state that the last repair has set,
+and each repair must have one revision of every build.
 """
 
 import argparse
@@ -27,12 +27,12 @@ from postgresql import postgresql
 from service import Service, running
 from torture import Figures, report, wait_for_end
 
-#: Builds of a short torture and of the long one, which has as many as one repair can change.
+#: The number of builds in the tests and in `make torture-repairs`; the latter is the most that one repair can change.
 FEW, MANY = 1_000, 10_000
 
 
 class Client(threading.Thread):
-    """Repairs and undoes until the service goes away; by turns of three, so that repairs stay."""
+    """Repairs, and undoes every third repair, until the service ends."""
 
     def __init__(self, service: Service, repairs: int) -> None:
         super().__init__(daemon=True)
@@ -55,7 +55,7 @@ class Client(threading.Thread):
 
 
 def fill(data: Path, url: str, builds: int) -> None:
-    """Make a store with running builds, or add to one that is empty."""
+    """Store `builds` running builds in an empty store."""
     store = open_store(data, url)
     numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {builds}) SELECT i FROM n"
     store.database.execute_sql(
@@ -66,7 +66,7 @@ def fill(data: Path, url: str, builds: int) -> None:
 
 
 def rows(data: Path, url: str, statement: str) -> list[Any]:
-    """Return what a statement finds in a store that nobody serves."""
+    """Execute a statement on a store that is not being served, and return its rows."""
     if url:
         with psycopg.connect(url) as connection:
             return connection.execute(statement.encode()).fetchall()
@@ -75,11 +75,11 @@ def rows(data: Path, url: str, statement: str) -> list[Any]:
 
 
 def check(figures: Figures, client: Client, before: int, data: Path, url: str, builds: int) -> int:
-    """Compare the store with what the client noted, note every fault, and return how many repairs there are."""
+    """Compare the store with what the client recorded, add to `figures`, and return the number of repairs."""
     repairs = rows(data, url, 'SELECT repair, undoes, "set", changed FROM build_repairs ORDER BY repair')
     landed = len(repairs)
     if [number for number, *_ in repairs] != list(range(1, landed + 1)):
-        figures.faults.append(f"repairs are not numbered in a line: {landed}")
+        figures.faults.append(f"the numbers of {landed} repairs have gaps")
     if landed not in (max(before, client.acknowledged), max(before, client.acknowledged) + 1):
         figures.lost += 1
         figures.faults.append(f"{client.acknowledged} was acknowledged, and there are {landed}")
@@ -109,7 +109,7 @@ def check(figures: Figures, client: Client, before: int, data: Path, url: str, b
 
 
 def first_repair(data: Path, url: str) -> float:
-    """Make the first repair, and return the seconds that it has taken with its preview."""
+    """Make the first repair, and return the seconds that it took, including its preview."""
     with running(DATA=data, DATABASE_URL=url, stderr=subprocess.DEVNULL) as service:
         began = time.monotonic()
         assert service.repair(*repair(0)).status == 201
@@ -117,12 +117,12 @@ def first_repair(data: Path, url: str) -> float:
 
 
 def repair(repairs: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return which builds the repair after so many others is of, and what it sets."""
+    """Return `where` and `set` of the repair that follows `repairs` others."""
     return {"repo_id": 1}, {"status": "error", "finished": repairs + 1}
 
 
 def kill_in_repairs(kills: int, data: Path, url: str = "", builds: int = FEW) -> Figures:
-    """Kill the service in the middle of repairs, start it on the same store, and check."""
+    """Kill the service during repairs, check the store, and start the service on it again; `kills` times."""
     figures, landed = Figures(), 1
     fill(data, url, builds)
     seconds = first_repair(data, url)
@@ -140,7 +140,7 @@ def kill_in_repairs(kills: int, data: Path, url: str = "", builds: int = FEW) ->
 
 
 def kill_postgresql_in_repairs(kills: int, data: Path, server: PostgresServer, builds: int = FEW) -> Figures:
-    """Kill PostgreSQL, in its immediate mode, in the middle of repairs of a service that stays, and check."""
+    """Kill PostgreSQL (an immediate shutdown) during repairs, start it, and check the store; `kills` times."""
     figures, landed, url = Figures(), 1, server.get_uri()
     fill(data, url, builds)
     seconds = first_repair(data, url)
@@ -161,7 +161,7 @@ def kill_postgresql_in_repairs(kills: int, data: Path, server: PostgresServer, b
 
 
 def main() -> int:
-    """Run at length, print the figures, and return 1 if a promise was broken."""
+    """Run many rounds, print the results, and return 1 if there was a fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sqlite", type=int, default=60, metavar="KILLS")
     parser.add_argument("--postgresql", type=int, default=30, metavar="KILLS")

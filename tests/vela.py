@@ -1,4 +1,4 @@
-"""A Vela server's tables beside the service's own, as its public migrations make them, with what is of use here."""
+"""The tables of a Vela server that the service reads, with the columns and types of its public migrations."""
 
 import contextlib
 import re
@@ -19,13 +19,13 @@ TABLES = (
     "CREATE TABLE build_executables (id {serial}, build_id BIGINT UNIQUE, data BYTEA)",
 )
 
-#: What servers of several versions have made, a file each.
+#: The tables that servers of several versions create, one file each.
 STORES = Path(__file__).parent / "stores" / "vela"
 VERSIONS = sorted(file.stem for file in STORES.glob("*.sql"))
 
 
 class Tables:
-    """A Vela server's tables in a store of either kind, written as that server does."""
+    """A Vela server's tables in a store of either kind."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._url = settings.get("DATABASE_URL", "")
@@ -38,7 +38,7 @@ class Tables:
         return bool(self._url)
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Execute a statement, whose parameters are `?`, in a transaction of its own, and return its rows."""
+        """Execute a statement, whose placeholders are `?`, in its own transaction, and return its rows."""
         if self._url:
             with psycopg.connect(self._url, autocommit=True) as connection:
                 cursor = connection.execute(statement.replace("?", "%s").encode(), values)
@@ -49,7 +49,7 @@ class Tables:
             return file.execute(statement, values).fetchall()
 
     def row(self, build_id: int) -> list[tuple[Any, ...]]:
-        """Return all that the row of a build holds; in SQLite text is its bytes, whatever those are."""
+        """Return the row of a build. In SQLite, text is returned as bytes, because it may not be UTF-8."""
         self._text = bytes
         try:
             return self.execute("SELECT * FROM builds WHERE id = ?", [build_id])
@@ -57,7 +57,7 @@ class Tables:
             self._text = str
 
     def make_version(self, version: str) -> None:
-        """Make the tables `builds` and `repos` of that version of the server."""
+        """Create the tables `builds` and `repos` of this version of the server."""
         tables = (STORES / f"{version}.sql").read_text(encoding="utf-8")
         if not self._url:
             tables = re.sub(r"(BIG)?SERIAL PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT", tables)
@@ -66,15 +66,10 @@ class Tables:
             self.execute(table)
 
     def make(self, *tables: str) -> None:
-        """Make the tables, all or those given."""
+        """Create the given tables, or else all."""
         serial = "BIGSERIAL PRIMARY KEY" if self._url else "INTEGER PRIMARY KEY AUTOINCREMENT"
         for table in tables or TABLES:
             self.execute(table.format(serial=serial))
-
-    def drop(self) -> None:
-        """Drop the tables."""
-        for name in ("repos", "workers", "build_executables"):
-            self.execute(f"DROP TABLE IF EXISTS {name}")
 
     def insert(self, table: str, **columns: Any) -> None:
         """Insert a row."""

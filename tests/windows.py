@@ -1,6 +1,6 @@
-"""Run pytest with Windows' Python under Wine, which tools/windows_python.sh sets up; the arguments are pytest's.
+"""Run pytest with Windows' Python under Wine, which tools/windows_python.sh sets up. The arguments are pytest's.
 
-PostgreSQL runs on Linux and is reached over TCP, for the one in the wheel does not start under Wine.
+PostgreSQL runs on Linux and is reached over TCP, because the one in the wheel does not start under Wine.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ PYTHON = r"C:\venv\Scripts\python.exe"
 
 @contextlib.contextmanager
 def postgresql_over_tcp() -> Iterator[str]:
-    """Start a PostgreSQL that listens on a loopback port, and give its URL; stop it after.
+    """Start a PostgreSQL server that listens on a loopback port, yield its URL, and stop it at the end.
 
-    That of postgresql.py listens on a Unix socket alone, which Windows' driver does not know.
+    The server of postgresql.py listens only on a Unix socket, which the driver on Windows does not support.
     """
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
@@ -44,7 +44,7 @@ def postgresql_over_tcp() -> Iterator[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Set up what is missing, run pytest, and return its exit code, or 69 where Wine or another program is missing."""
+    """Set up Python, run pytest, and return its exit code, or 69 where Wine or another program is missing."""
     set_up = subprocess.run([ROOT / "tools" / "windows_python.sh"], check=False).returncode
     if set_up:
         return set_up
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
             cwd=ROOT,
             env={**os.environ, **wine, "BUILD_ADMIN_TEST_POSTGRES_URL": url},
             stdin=subprocess.DEVNULL,
-            # Wine gives a Windows program no plain file for its stdout, but a pipe.
+            # A plain file as stdout does not work under Wine; a pipe does.
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
