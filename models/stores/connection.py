@@ -1,7 +1,7 @@
 """Connection: psycopg's, which does not wait for ever. It is apart because psycopg may not be installed."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import psycopg
@@ -47,6 +47,7 @@ class Connection(psycopg.Connection[Any]):
                         awaited = gen.send(awaited)  # as if it were there: libpq looks, and does not wait
                 except StopIteration as end:
                     return end.value
+                gen = _resumed(gen, awaited)
             return super().wait(gen, interval, self.patience() if timeout is None else timeout)
         except psycopg.OperationalError as error:
             # What the server says has a state; it says nothing where patience is over.
@@ -92,6 +93,15 @@ def undecoded(cursor: Any) -> list[tuple[Any, ...]]:
     transformer = Transformer(cursor)
     transformer.set_pgresult(cursor.pgresult)
     return transformer.load_rows(0, cursor.pgresult.ntuples, tuple)
+
+
+def _resumed(gen: Generator[Any, Any, Any], awaited: Any) -> Generator[Any, Any, Any]:
+    """Go on with a generator that awaits something. Psycopg's wait begins one with None, which is no answer to that."""
+    try:
+        while True:
+            awaited = gen.send((yield awaited))
+    except StopIteration as end:
+        return end.value
 
 
 def _register(context: AdaptContext) -> None:
