@@ -98,7 +98,7 @@ class Metrics:
             result = "undone" if done.repair["undoes"] else "repaired"
             self._repaired.labels(result).inc(done.repair["changed"])
         elif done:
-            result = "dry_run" if done.plan.builds else "unchanged"
+            result = "dry_run" if done.plan.changed else "unchanged"
         else:
             result = _refusal(status)
         self._repairs.labels(result).inc()

@@ -45,7 +45,7 @@ class Plan:
         purpose: what is asked for; its JSON text is a part of the tag.
         alive: how many builds are left out because a worker still runs them.
         selected: how many builds are selected.
-        builds: those that change, by id.
+        changed: how many of them change.
         skipped: those that an undo leaves as they are; None for a repair.
         unreadable: the ids and fields of selected builds that cannot be shown as they are stored: `7.title`.
         faults: by id and field, what is wrong with builds that would result.
@@ -55,7 +55,7 @@ class Plan:
     purpose: Any
     alive: int = 0
     selected: int = 0
-    builds: list[Planned] = field(default_factory=list)
+    changed: int = 0
     skipped: list[Skipped] | None = None
     unreadable: list[str] = field(default_factory=list)
     faults: dict[int, Mapping[str, list[str]]] = field(default_factory=dict)
@@ -77,4 +77,4 @@ class Plan:
     @property
     def unchanged(self) -> int:
         """How many selected builds are already as they are to become."""
-        return self.selected - len(self.builds) - len(self.skipped or ())
+        return self.selected - self.changed - len(self.skipped or ())

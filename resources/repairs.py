@@ -9,13 +9,14 @@ from marshmallow import Schema, ValidationError
 
 from build_admin.models.builds import Author, Precondition
 from build_admin.models.errors import FaultyBuilds, PreconditionFailed, in_words
-from build_admin.models.plan import Plan
+from build_admin.models.planning import Order
 from build_admin.models.repair_history import RepairHistory
-from build_admin.models.repairs import Done, Order, Repairs
+from build_admin.models.repairs import Done, Repairs
 from build_admin.resources import layout, paging, request_body, unreadable
 from build_admin.resources.address import address
 from build_admin.resources.identifier import identifier
 from build_admin.resources.preconditions import ANY, Preconditions
+from build_admin.resources.preview import Preview, skipped
 from build_admin.resources.query import parameters
 from build_admin.schemas import document
 from build_admin.schemas.build import BuildSchema
@@ -100,18 +101,19 @@ class RepairsResource:
     def _carry_out(
         self, repair: Callable[..., Done], req: falcon.Request, resp: falcon.Response, dry_run: bool
     ) -> Done:
+        preview = Preview()
         try:
-            done = repair(_precondition(req, dry_run), dry_run=dry_run)
+            done = repair(_precondition(req, dry_run), preview.add if dry_run else None)
         except FaultyBuilds as faulty:
             raise InvalidRepair(str(faulty), faulty.faults) from None
         req.context.repaired = done
         if done.repair:
             resp.status = falcon.HTTP_CREATED
-            resp.data = layout.text({**done.repair, **_skipped(done.plan)})
+            resp.data = layout.text({**done.repair, **skipped(done.plan)})
         else:
             resp.etag = done.plan.tag
             unreadable.name(resp, done.plan.unreadable)
-            resp.data = _text(done.plan)
+            preview.answer(resp, done.plan)
         return done
 
 
@@ -137,29 +139,6 @@ def _precondition(req: falcon.Request, dry_run: bool) -> Precondition:
             )
 
     return check
-
-
-def _text(plan: Plan) -> bytes:
-    """Return the JSON text of what is planned, a build a line."""
-    counts = {
-        "selected": plan.selected,
-        "changed": len(plan.builds),
-        "unchanged": plan.unchanged,
-        "alive": plan.alive,
-        **_skipped(plan),
-    }
-    # Piece by piece: long texts in many builds are long, and would be held three times.
-    text = bytearray(layout.text(counts)[:-3] + b',\n"builds": [')
-    for number, one in enumerate(plan.builds):
-        text += (",\n" if number else "\n").encode()
-        text += f'{{"id":{one.id},"etag":"{one.etag}","changes":{one.changes}}}'.encode()
-    text += b"\n]\n}\n"
-    return bytes(text)
-
-
-def _skipped(plan: Plan) -> dict[str, Any]:
-    """Return what an undo leaves as it is; a repair leaves nothing."""
-    return {} if plan.skipped is None else {"skipped": [one._asdict() for one in plan.skipped]}
 
 
 def _flat(faults: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, list[str]]]:

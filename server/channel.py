@@ -21,6 +21,7 @@ import struct
 import time
 from typing import Any
 
+from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.utilities import Error
 
@@ -116,7 +117,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             # Break the reference cycle: the garbage collector runs rarely (see `serve`).
             request.task = None
 
-    def write_soon(self, data: bytes) -> int:
+    def write_soon(self, data: bytes | ReadOnlyFileBasedBuffer) -> int:
         """Send what the socket accepts of `data`, and leave the rest to the main thread. Raises ClientDisconnected.
 
         Waitress's own method makes the worker thread wait for a client that has not read 16 MB.
@@ -124,7 +125,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         with self.outbuf_lock:
             if not self.connected:
                 raise ClientDisconnected
-            self.outbufs[0].append(data)
+            if isinstance(data, ReadOnlyFileBasedBuffer):
+                self.outbufs += [data, Output()]
+            else:
+                self.outbufs[-1].append(data)
             self.total_outbufs_len += len(data)
             self._flush_exception(self._flush_some, do_close=False)
             self._start_read_timeout()
@@ -135,6 +139,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def _start_read_timeout(self) -> None:
         self.written_at = time.monotonic()
         self.take_until = self.written_at + self.server.settings.request_timeout + self.total_outbufs_len / SLOWEST
+
+    def unsent(self, kind: type) -> int:
+        """Return how many bytes of answers wait to be sent in memory (Output), or in files."""
+        return sum(len(output) for output in list(self.outbufs) if isinstance(output, kind))
 
     def is_last(self, request: Any) -> bool:
         """Whether no other request has begun to arrive after this one."""

@@ -13,18 +13,20 @@ from typing import Any
 
 import waitress.server
 from waitress.adjustments import Adjustments
+from waitress.buffers import ReadOnlyFileBasedBuffer
 
 from build_admin.logs import event
 from build_admin.server.capacity import capacity_of, to_close
 from build_admin.server.channel import Channel
 from build_admin.server.dispatcher import Dispatcher
+from build_admin.server.output import Output
 from build_admin.server.parser import CHUNKED, ROOM
 from build_admin.settings import Settings
 
 log = logging.getLogger("build_admin.server")
 
-#: Maximum size of unsent answers in memory, in bytes, of all connections together.
-MOST_UNSENT = 64 * 1024 * 1024
+#: Maximum size of unsent answers, in bytes, of all connections together: in memory, and in temporary files.
+MOST_UNSENT = {Output: 64 * 1024 * 1024, ReadOnlyFileBasedBuffer: 2 * 1024 * 1024 * 1024}
 
 #: Size of a socket's send buffer in bytes; Linux doubles it. By default it grows to 4 MB. Only once it is full can be
 #: seen for how long a client has read nothing.
@@ -115,15 +117,19 @@ class Listener(waitress.server.TcpWSGIServer):  # type: ignore[misc]
 
     def bound_unsent(self) -> None:
         """Keep to MOST_UNSENT: shut down the connections whose clients have not read for longest. In any thread."""
-        unsent = [channel for channel in list(self.active_channels.values()) if channel.total_outbufs_len]
-        total = sum(channel.total_outbufs_len for channel in unsent)
-        for channel in sorted(unsent, key=lambda channel: channel.last_activity):
-            if total <= MOST_UNSENT:
-                break
-            total -= channel.total_outbufs_len
-            # Only the main thread may close a channel. It will find the socket broken.
-            with contextlib.suppress(OSError):
-                channel.socket.shutdown(socket.SHUT_RDWR)
+        channels = [channel for channel in list(self.active_channels.values()) if channel.total_outbufs_len]
+        channels.sort(key=lambda channel: channel.last_activity)
+        for kind, most in MOST_UNSENT.items():
+            sizes = [channel.unsent(kind) for channel in channels]
+            total = sum(sizes)
+            for channel, size in zip(channels, sizes, strict=True):
+                if total <= most:
+                    break
+                total -= size
+                # The main thread, which alone closes, finds the socket broken.
+                with contextlib.suppress(OSError):
+                    if size:
+                        channel.socket.shutdown(socket.SHUT_RDWR)
 
     @property
     def client_waits(self) -> bool:

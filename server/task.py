@@ -9,6 +9,7 @@ import json
 import logging
 from typing import Any
 
+from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import build_http_date
 
@@ -79,7 +80,7 @@ class AppTask(WSGITask):  # type: ignore[misc]
     # Attributes of the base class, for the type checker.
     content_length: int | None
     close_on_finish: bool
-    _body = b""
+    _body: bytes | ReadOnlyFileBasedBuffer = b""
     _error: Exception | None = None
 
     def call(self) -> None:
@@ -89,6 +90,9 @@ class AppTask(WSGITask):  # type: ignore[misc]
             # In a second call, the first one has read it already.
             self.request.get_body_stream().seek(0)
             answer = self.channel.server.application(self.get_environment(), self._start_response)
+            if isinstance(answer, ReadOnlyFileBasedBuffer) and answer.prepare(self.content_length) > TOGETHER:
+                self._body = answer  # the channel reads it, and closes it
+                return
             try:
                 self._body = b"".join(answer)
             finally:

@@ -148,6 +148,16 @@ def refused(answer: Answer, status: int) -> dict[str, Any]:
     return body
 
 
+def peak(service: Service) -> int:
+    """Return the most memory, in bytes, that the service has had; 0 where the system does not tell."""
+    assert service.process
+    with contextlib.suppress(FileNotFoundError):
+        for line in Path(f"/proc/{service.process.pid}/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
 def environment(**settings: Any) -> dict[str, str]:
     """Return this process's environment, with these settings in place of any BUILD_ADMIN_ variables."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("BUILD_ADMIN_")}

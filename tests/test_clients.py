@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from service import BUILDS, PROGRAM, Service, build, running
+from service import BUILDS, PROGRAM, Service, build, peak, running
 from sockets import HEALTH, connected, everything, received
 
 #: More than a service takes with its defaults; it takes 100.
@@ -132,16 +132,6 @@ def test_a_client_that_does_not_read_is_closed_in_time_and_takes_little_memory(h
             await_closed(connection)
     # It took a gigabyte.
     assert peak(hasty) - before < 50_000_000
-
-
-def peak(service: Service) -> int:
-    """Return the most memory, in bytes, that the service has had; 0 where the system does not tell."""
-    assert service.process
-    with contextlib.suppress(FileNotFoundError):
-        for line in Path(f"/proc/{service.process.pid}/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return 0
 
 
 def test_a_client_that_reads_too_slowly_is_closed(hasty: Service) -> None:
