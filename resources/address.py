@@ -1,4 +1,4 @@
-"""Address: where a client finds a path of this service, which may be under a path of its own."""
+"""Addresses: paths of this service as clients request them, below a reverse proxy's prefix if there is one."""
 
 from urllib.parse import quote
 

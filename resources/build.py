@@ -26,10 +26,10 @@ class InvalidBuild(falcon.HTTPBadRequest):
 
 
 class BuildResource:
-    """The build that the body speaks of."""
+    """Overwrites the build whose id the body has."""
 
     def __init__(self, builds: Builds, schema: BuildSchema, max_body: int) -> None:
-        """Overwrite `builds` with what `schema` lets through of bodies of at most `max_body` bytes."""
+        """Overwrite `builds` with the bodies that `schema` accepts; `max_body` is their largest size in bytes."""
         self._builds = builds
         self._schema = schema
         self._max_body = max_body
@@ -66,6 +66,7 @@ class BuildResource:
             return self._schema.load(sent)  # type: ignore[no-any-return]
         except ValidationError as error:
             faults = error.normalized_messages()
+            # A refusal names every fault at once: the fields that the schema accepts are checked against the store too.
             if "id" not in faults:
                 sound = {name: value for name, value in sent.items() if name not in faults}
                 if "repo" in sound:

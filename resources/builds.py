@@ -1,4 +1,4 @@
-"""The builds routes: what is stored under /api/v1/admin/builds, read."""
+"""The routes under /api/v1/admin/builds that read builds."""
 
 import time
 from functools import partial
@@ -17,10 +17,10 @@ from build_admin.resources.preconditions import Preconditions
 from build_admin.resources.query import parameters
 from build_admin.schemas.parameters import MAX_PER_PAGE, PER_PAGE, ListParameters, Parameters, QueueParameters
 
-#: Builds that the queue shows at the most. A site has that many after a bad day; more would take its memory too.
+#: The most builds in one answer of the queue; it bounds the memory of a request without paging.
 MAX_QUEUE = 1000
 
-#: Seconds that the queue looks back if the client does not say.
+#: Seconds before now from which the queue lists builds if `after` is not given.
 QUEUE_AGE = 24 * 3600
 
 _QUEUED = ("pending", "running")

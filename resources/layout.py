@@ -1,4 +1,4 @@
-"""Layout: JSON as people read it, a field a line, and so are the objects in it; a build can be cut out as it is."""
+"""Layout: JSON text with one field a line, also in an object's own objects, so that a user can copy a build from it."""
 
 import json
 from collections.abc import Iterable, Mapping

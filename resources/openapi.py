@@ -1,4 +1,4 @@
-"""The route /openapi.json: what this service takes and answers, in OpenAPI 3.1."""
+"""The route /openapi.json: the requests and responses of this service, in OpenAPI 3.1."""
 
 from importlib import resources
 

@@ -1,4 +1,4 @@
-"""Operations: what is asked about the service itself, without a token."""
+"""Operations: the routes about the service itself, which need no token."""
 
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ class ReadyResource:
 
 
 class MetricsResource:
-    """What is counted and timed."""
+    """The metrics of this process."""
 
     def __init__(self, registry: "prometheus_client.CollectorRegistry | None") -> None:
         self._registry = registry

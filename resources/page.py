@@ -11,7 +11,7 @@ import falcon
 
 from build_admin.resources.preconditions import Preconditions
 
-#: The media type of each kind of file that is served; the package holds others, which are not.
+#: The media types of the files that are served, by suffix. Other files of the package are not served.
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -20,14 +20,14 @@ _TYPES = {
 }
 
 _HEADERS = {
-    # The page shows what strangers wrote: it runs no script but its own files, and asks nobody but its own service.
+    # The page shows untrusted text: it runs only its own script files, and connects only to its own service.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
         "form-action 'none'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    # A browser asks each time whether a file is still the same, so files of two versions never meet.
+    # A browser revalidates each file every time, so that it never mixes the files of two versions.
     "Cache-Control": "no-cache",
 }
 
@@ -40,14 +40,14 @@ class _File:
 
 
 class PageResource:
-    """The files of `build_admin.page`, read once: no request's path is ever looked up on a disk."""
+    """The files of `build_admin.page`, read at the start, so that no request's path is looked up on a disk."""
 
     def __init__(self) -> None:
         self._files = dict(_read(resources.files("build_admin.page")))
         self._index = self._files.pop("index.html")
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer with index.html; a prefix without a slash at its end is redirected, for all links are relative."""
+        """Answer with index.html; redirect a prefix without a slash at its end, since all links are relative."""
         resp.set_headers(_HEADERS)
         if req.root_path and not req.env["PATH_INFO"]:
             raise falcon.HTTPPermanentRedirect(falcon.uri.encode(req.root_path) + "/")

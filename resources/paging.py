@@ -1,4 +1,4 @@
-"""Paging: a list is answered a page at a time, with the way to the others (RFC 8288)."""
+"""Paging: a list is answered a page at a time, with links to the others (RFC 8288)."""
 
 from collections.abc import Iterable
 from urllib.parse import quote, urlencode
@@ -10,7 +10,7 @@ from build_admin.resources.query import sent
 
 
 def array(texts: Iterable[bytes]) -> bytes:
-    """Return the JSON array of objects that are laid out as a build is, each with a line end after it."""
+    """Return a JSON array of objects from their JSON texts, each of which ends with a line end."""
     items = b",\n".join(text[:-1] for text in texts)
     return b"[\n" + items + b"\n]\n" if items else b"[]\n"
 
@@ -42,5 +42,5 @@ def set_page(resp: falcon.Response, req: falcon.Request, page: int, per_page: in
 
 
 def link(req: falcon.Request, path: str, given: dict[str, str], relation: str) -> str:
-    """Return a link as the header Link has it; the relation is in quotes, for clients look for `rel="next"`."""
+    """Return a link for the header Link. The relation is in quotes, since clients search for `rel="next"`."""
     return f'<{address(req, path)}?{urlencode(given, quote_via=quote, safe=",")}>; rel="{relation}"'

@@ -13,7 +13,7 @@ _TAGS = re.compile(rf"{_TAG}(?:[ \t]*,[ \t]*{_TAG})*")
 
 @dataclass(frozen=True)
 class Preconditions:
-    """What a request demands of the build's current state.
+    """The state of the build that a request requires.
 
     Attributes:
         if_match, if_none_match: the header's entity tags, quotes and `W/` included; `*` alone; None for no header.
@@ -34,7 +34,7 @@ class Preconditions:
         return self.if_none_match == ANY
 
     def check(self, tag: str | None) -> None:
-        """Raise PreconditionFailed unless the build's opaque tag, None where there is no build, is what is demanded."""
+        """Raise PreconditionFailed unless the build's opaque tag, None if there is no build, meets both headers."""
         self.check_match(tag)
         if self.rules_out(tag):
             raise PreconditionFailed(
@@ -44,7 +44,7 @@ class Preconditions:
             )
 
     def check_match(self, tag: str | None) -> None:
-        """Raise PreconditionFailed where `If-Match` is there and does not match the build's opaque tag."""
+        """Raise PreconditionFailed if `If-Match` is given and does not match the build's opaque tag."""
         if self.if_match is not None and not _matches(self.if_match, tag, weak=False):
             raise PreconditionFailed(
                 "The build has changed since it was read; read it again."
@@ -53,14 +53,14 @@ class Preconditions:
             )
 
     def rules_out(self, tag: str | None) -> bool:
-        """Return whether `If-None-Match` is there and matches: a read is not modified then, an overwrite fails."""
+        """Return whether `If-None-Match` is given and matches: a read is then answered 304, and an overwrite fails."""
         return self.if_none_match is not None and _matches(self.if_none_match, tag, weak=True)
 
     def __bool__(self) -> bool:
         return self.if_match is not None or self.if_none_match is not None
 
 
-#: What the header `*` stands for.
+#: The tags of a header `*`.
 ANY = frozenset({"*"})
 
 
@@ -78,7 +78,7 @@ def _tags(req: falcon.Request, name: str) -> frozenset[str] | None:
 
 
 def _matches(tags: frozenset[str], tag: str | None, *, weak: bool) -> bool:
-    """Compare as section 8.8.3.2 has it: strongly for If-Match, weakly for If-None-Match."""
+    """Compare entity tags (RFC 9110, section 8.8.3.2): strongly for If-Match, weakly for If-None-Match."""
     if tag is None:
         return False
     return tags == ANY or f'"{tag}"' in tags or (weak and f'W/"{tag}"' in tags)

@@ -26,8 +26,8 @@ def parameters(schema: Parameters, req: falcon.Request) -> dict[str, Any]:
 def sent(req: falcon.Request) -> dict[str, str]:
     """Return the parameters of a request as texts, by name.
 
-    Raises HTTPBadRequest for a parameter that is there twice and for what is no percent-encoded UTF-8 (RFC 3986,
-    section 2.1): Falcon's own reading would put other characters in their place.
+    Raises HTTPBadRequest for a repeated parameter, and for a query that is not percent-encoded UTF-8 (RFC 3986, section
+    2.1). Falcon's own parser would replace its invalid bytes.
     """
     try:
         pairs = parse_qsl(req.query_string, keep_blank_values=True, errors="strict")

@@ -1,4 +1,4 @@
-"""The routes of repairs: many builds at once, previewed exactly, and back."""
+"""The routes of repairs, each of which changes many builds exactly as previewed, and of their undo."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -27,7 +27,7 @@ _PATH = "/api/v1/admin/repairs"
 
 
 class InvalidRepair(falcon.HTTPBadRequest):
-    """A repair that is refused, with its faults by where they are: `where.host`, `builds.7.number`."""
+    """A repair that is refused, with its faults by path: `where.host`, `builds.7.number`."""
 
     def __init__(self, description: str, faults: dict[str, list[str]]) -> None:
         super().__init__(description=description)
@@ -35,10 +35,10 @@ class InvalidRepair(falcon.HTTPBadRequest):
 
 
 class RepairsResource:
-    """The repairs that there were, and those that are asked for."""
+    """The repairs that were made, and new ones."""
 
     def __init__(self, repairs: Repairs, history: RepairHistory, build: BuildSchema, max_body: int) -> None:
-        """Repair what bodies of at most `max_body` bytes ask for; `build` checks what is set."""
+        """Make repairs; `build` checks the fields that they set, and `max_body` is the largest body in bytes."""
         self._repairs = repairs
         self._history = history
         self._repair = RepairSchema(build)
@@ -53,7 +53,7 @@ class RepairsResource:
         self._answer_page(req, resp, self._history.page)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Repair what is asked for if that is what was previewed, or preview it."""
+        """Make the repair if it is the one that was previewed, or preview it."""
         dry_run = parameters(self._parameters, req)["dry_run"]
         order = Order(**self._load(self._repair, req))
         done = self._carry_out(partial(self._repairs.repair, order, _author(req)), req, resp, dry_run)
@@ -66,11 +66,11 @@ class RepairsResource:
         resp.data = layout.text(self._history.find(identifier(repair)))
 
     def on_get_builds(self, req: falcon.Request, resp: falcon.Response, repair: str) -> None:
-        """Answer with a page of a repair's builds, by id, and with what has become of each."""
+        """Answer with a page of a repair's builds, by id, each with whether it has changed since."""
         self._answer_page(req, resp, partial(self._history.builds, identifier(repair)))
 
     def on_post_undo(self, req: falcon.Request, resp: falcon.Response, repair: str) -> None:
-        """Put the builds of a repair back if that is what was previewed, or preview it."""
+        """Put the builds of a repair back if the undo is the one that was previewed, or preview it."""
         dry_run = parameters(self._parameters, req)["dry_run"]
         reason = self._load(self._undo, req)["reason"]
         undo = partial(self._repairs.undo, identifier(repair), reason, _author(req))
@@ -122,7 +122,10 @@ def _author(req: falcon.Request) -> Author:
 
 
 def _precondition(req: falcon.Request, dry_run: bool) -> Precondition:
-    """Return the check that what is done was previewed. Raises HTTPPreconditionRequired (RFC 6585, section 3)."""
+    """Return a check that the repair is the one that was previewed.
+
+    Raises HTTPPreconditionRequired for a repair without the preview's tag (RFC 6585, section 3).
+    """
     tags = Preconditions.of(req).if_match
     if tags is None or tags == ANY:
         if not dry_run:
@@ -142,7 +145,7 @@ def _precondition(req: falcon.Request, dry_run: bool) -> Precondition:
 
 
 def _flat(faults: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, list[str]]]:
-    """Yield the faults of a nested document, each with the way to it; those of an object as a whole are `_schema`."""
+    """Yield the faults of a nested document with their paths; marshmallow has those of a whole object in `_schema`."""
     for name, found in faults.items():
         here = path if name == "_schema" else f"{path}.{name}" if path else name
         if isinstance(found, Mapping):

@@ -1,4 +1,4 @@
-"""The route of repositories: what each is called, for people know a build by that and its number."""
+"""The route of repositories: their ids and names, since users know a build by its repository's name and its number."""
 
 import json
 from functools import partial
@@ -11,7 +11,7 @@ from build_admin.resources import paging
 from build_admin.resources.query import parameters
 from build_admin.schemas.parameters import RepoParameters
 
-#: Repositories that are answered at the most.
+#: The most repositories in one answer.
 MAX_REPOS = 1000
 
 
@@ -24,7 +24,7 @@ class ReposResource:
         self._parameters = RepoParameters()
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer with those that pass the filters, by id."""
+        """Answer with the first of the repositories that pass the filters, by id."""
         given = parameters(self._parameters, req)
         work = partial(self._repos.first, MAX_REPOS, given.get("id"), given.get("full_name"))
         repos, total = self._database.snapshot(work)

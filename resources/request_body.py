@@ -1,10 +1,10 @@
-"""Request body: what is taken as one, before it is read as JSON."""
+"""Request bodies: their size and media type are checked before they are parsed."""
 
 import falcon
 
 
 def read(req: falcon.Request, most: int) -> bytes:
-    """Return the body of a request, as it came.
+    """Return the bytes of a request's body.
 
     Raises HTTPContentTooLarge for more than `most` bytes, and HTTPUnsupportedMediaType for a body that is not
     declared as `application/json` in UTF-8, or that is encoded.
@@ -22,5 +22,5 @@ def read(req: falcon.Request, most: int) -> bytes:
             description="The body must be JSON in UTF-8; send 'Content-Type: application/json'.",
             headers={"Accept": "application/json"},
         )
-    # A server that takes a chunked body, as waitress does, has counted it and says so.
+    # A chunked body has a Content-Length too: waitress reads it whole before, and sets CONTENT_LENGTH.
     return req.bounded_stream.read()

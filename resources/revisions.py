@@ -1,4 +1,4 @@
-"""The revisions routes: who changed what of a build, and back. A revision is read and never changed."""
+"""The routes of revisions, which tell who changed what in a build, and of their undo. No route changes a revision."""
 
 import falcon
 
@@ -42,7 +42,7 @@ class RevisionsResource:
         if preconditions.if_match is None:
             raise falcon.HTTPPreconditionRequired(description="Read the build, and send its ETag in 'If-Match'.")
         if req.bounded_stream.read().strip() not in (b"", b"{}"):
-            raise falcon.HTTPBadRequest(description="Nothing is asked for but the undo; send it without a body.")
+            raise falcon.HTTPBadRequest(description="An undo has no body; send the request without one.")
         req.context.overwritten = overwritten = self._revisions.undo(
             identifier(build_id),
             identifier(revision),

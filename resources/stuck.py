@@ -1,4 +1,4 @@
-"""The route of stuck builds: what is stuck, and why we think so."""
+"""The route of stuck builds, with the evidence for each."""
 
 import time
 
@@ -11,12 +11,12 @@ from build_admin.resources import layout, paging, unreadable
 from build_admin.resources.query import parameters
 from build_admin.schemas.parameters import StuckParameters
 
-#: Seconds after which a build counts as stuck if the client does not say.
+#: Seconds after which a build counts as stuck if `before` is not given.
 STUCK_AGE = 24 * 3600
 
 
 class StuckResource:
-    """The builds that wait or run for too long."""
+    """The builds that have been pending or running for too long."""
 
     def __init__(self, stuck: Stuck) -> None:
         self._stuck = stuck

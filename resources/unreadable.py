@@ -1,4 +1,4 @@
-"""X-Unreadable: which fields of an answer are not as they are stored, for what is stored could not be shown."""
+"""X-Unreadable: the header that names the fields of a response that cannot be shown exactly as they are stored."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from build_admin.models.build import unreadable
 #: The header: a list (RFC 9110, section 5.6.1) of the fields of one build, or of `id.field` where there are several.
 HEADER = "X-Unreadable"
 
-#: Fields that are named at the most; where there are more, the last item is `...`.
+#: The most fields that are named; if there are more, the last item is `...`.
 MOST = 100
 
 

@@ -92,21 +92,24 @@ class BuildSchema(Schema):
 
     def load(self, data: Any, **options: Any) -> Any:
         """Return the fields of a whole build. Raises ValidationError with every fault, by field."""
-        # Marshmallow's bookkeeping costs several times what the fields' own checks do, and a build of exactly the
-        # documented fields without a fault, which nearly every one is, has no use for it.
+        # Nearly every build has exactly the documented fields, and no fault. For such a build the fields' own checks
+        # are enough; marshmallow's processing would take several times as long.
         if data.keys() == _DOCUMENTED and self._is_sound(data):
             return dict(data)
         return super().load(data, **options)
 
     def faults(self, build: Mapping[str, Any]) -> dict[str, list[str]]:
-        """Return what is wrong with a build that has every documented field; nothing where `load` would take it."""
+        """Return the faults, by field, of a build that has every documented field; none if `load` would accept it."""
         if self._is_sound(build):
             return {}
         found = ((name, self._strict[name].fault(value)) for name, value in build.items())
         return {name: [fault] for name, fault in found if fault}
 
     def _is_sound(self, build: Mapping[str, Any]) -> bool:
-        """Return whether no field has a fault; in one loop, which takes a third of the time of asking each."""
+        """Return whether no field has a fault.
+
+        Types and bounds are checked in one loop here, which takes a third of the time of calling each field's `fault`.
+        """
         texts: list[str] = []
         for name, value in build.items():
             kind, least, most = self._bounds.get(name, (None, 0, 0))

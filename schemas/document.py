@@ -9,10 +9,10 @@ MAX_DEPTH = 32
 
 
 class DocumentError(ValueError):
-    """A text that is not the JSON that it should be; the message is a sentence for the client.
+    """A text that is not the expected JSON; the message is a sentence for the client.
 
     Attributes:
-        fault: the message without its subject, the body; a line of a file can have it too.
+        fault: the message without its subject, the body, so that it can be used for a line of a file too.
 
     """
 
@@ -24,8 +24,9 @@ class DocumentError(ValueError):
 def load(text: bytes) -> Any:
     """Return the value that a JSON text (RFC 8259) in UTF-8 stands for.
 
-    Raises DocumentError for what is not JSON or not UTF-8, a byte order mark, a repeated key, NaN, Infinity and numbers
-    as large, integers of more digits than Python reads (4300), and nesting deeper than MAX_DEPTH.
+    Raises DocumentError for a text that is not JSON or not UTF-8, a byte order mark, a repeated key, NaN, Infinity,
+    a number too large for a float, an integer of more digits than Python reads (4300), and nesting deeper than
+    MAX_DEPTH.
     """
     try:
         decoded = text.decode("utf-8")
@@ -42,7 +43,7 @@ def load(text: bytes) -> Any:
         raise
     except ValueError:
         raise DocumentError("has a number with too many digits.") from None
-    # Counting is fast; only a text with many brackets, most of them in strings perhaps, is worth the walk.
+    # The count of brackets, some of them perhaps in strings, is a fast upper bound of the depth.
     if text.count(b"{") + text.count(b"[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise DocumentError(_TOO_DEEP)
     return value
@@ -60,9 +61,10 @@ _TOO_DEEP = f"is nested too deep; at most {MAX_DEPTH} levels are read."
 
 
 def _is_plain(value: Any, text: bytes) -> bool:
-    """Return whether `value`, read from `text`, is a flat object of integers and texts that has no repeated key.
+    """Return whether `value`, read from `text`, is a flat object of integers and strings without a repeated key.
 
-    It has a pair of quotation marks for each key and each text. An escaped one, or a key that is repeated, has more.
+    Then the text has two quotation marks for each key and each string in `value`. With a repeated key, or an escaped
+    quotation mark, it has more.
     """
     if type(value) is not dict:
         return False
@@ -107,5 +109,5 @@ def _containers(values: Iterable[Any]) -> list[dict[str, Any] | list[Any]]:
 
 _decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite).decode
 
-# Looking for a repeated key takes longer than all the rest, and nearly every build is a plain object.
+# To look for repeated keys takes longer than the rest of the decoding; for most builds `_is_plain` rules them out.
 _decode_plain = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite).decode

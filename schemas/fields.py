@@ -1,4 +1,4 @@
-"""Fields: the types of the build object, each strict, with messages that tell a person what to do."""
+"""Fields: the types of the build object, each strict, with messages that say how to correct a value."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from marshmallow import ValidationError, fields, missing
 #: The largest integer of the contract, and of a BIGINT.
 MAX_INTEGER = 2**63 - 1
 
-#: The greatest number of a revision or a repair that is imported: after it there must be room for more.
+#: The greatest number of an imported revision or repair, so that later ones can be numbered after it.
 MAX_NUMBER = 10**9
 
 _TYPES = {
@@ -38,11 +38,11 @@ def text_fault(value: str) -> str | None:
 
 
 class Strict(fields.Field[Any]):
-    """A field that takes a value as it is or refuses it; `fault` alone says what is refused, and in which words.
+    """A field that accepts a value unchanged or refuses it; only `fault` decides, and words the refusal.
 
     Attributes:
-        limit: the largest value or the greatest length; a narrower table lowers it.
-        absent: whether the table has no column for it, so that only its zero value can be taken.
+        limit: the largest value or the greatest length; it is lowered if the table's column is narrower.
+        absent: whether the table has no column for it, so that only its zero value can be accepted.
 
     """
 
@@ -52,7 +52,7 @@ class Strict(fields.Field[Any]):
     absent = False
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
-        """Return `value` itself. Raises ValidationError; marshmallow's own steps, which may convert, are not taken."""
+        """Return `value` itself, without marshmallow's own conversions. Raises ValidationError."""
         if value is missing:
             if self.required:
                 raise self.make_error("required")
@@ -71,7 +71,7 @@ class Strict(fields.Field[Any]):
 
 
 class Integer(Strict, fields.Integer):
-    """An integer; `"1"`, `1.0` and `true` are none."""
+    """An integer; `"1"`, `1.0` and `true` are refused."""
 
     def __init__(self, least: int = 0, most: int = MAX_INTEGER, **kwargs: Any) -> None:
         super().__init__(strict=True, **kwargs)
@@ -158,7 +158,7 @@ class Object(Strict, fields.Dict):
 
 
 class Repository(Strict, fields.Dict):
-    """A repo as later Vela servers send it: an object of which only `id` is read, and that is echoed as it came."""
+    """A repo as later Vela servers send it: an object of which only `id` is used, and which is returned unchanged."""
 
     limit = MAX_INTEGER
 

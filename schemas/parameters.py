@@ -1,4 +1,4 @@
-"""Parameters: what may stand behind a route's question mark, a schema each; what is not known is refused."""
+"""Query parameters: a schema for each route. An unknown parameter is refused."""
 
 import re
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from build_admin.schemas.fields import MAX_INTEGER, String
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 _SIGNED = re.compile(r"([+-]?)0*([0-9]{1,19})")
 
-#: The builds or revisions that a page has if the client does not say, and at the most.
+#: Items on a page: the default, and the most.
 PER_PAGE = 10
 MAX_PER_PAGE = 100
 
 
 class Flag(fields.Boolean):
-    """`true` or `false`, spelled so."""
+    """`true` or `false`, and no other spelling."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
         if value not in ("true", "false"):
@@ -66,13 +66,13 @@ class Choices(fields.List[str]):
 
 
 class Parameters(Schema):
-    """The parameters of a route that has none; those of others add their own."""
+    """The parameters of a route that has none; the base class of the others."""
 
     error_messages = {"unknown": "is not a parameter here; take it out or correct its name."}
 
     def __init__(self) -> None:
         super().__init__()
-        #: What a request without a query asks for.
+        #: The parameters of a request without a query.
         self.defaults: dict[str, Any] = self.load({})
 
 
@@ -123,7 +123,7 @@ class Seconds(fields.Integer):
 
 
 class QueueParameters(Parameters):
-    """The parameters of `GET …/builds/queue`. Without a page it is the whole queue, as far as that is shown."""
+    """The parameters of `GET …/builds/queue`. Without `page` and `per_page` it is the whole queue, up to its limit."""
 
     after = Seconds()
     page = Number(1)

@@ -17,7 +17,7 @@ _CHUNK = 64 * 1024
 
 _SPACE = b" \t\r\n"
 
-#: What an array's items are parted by. A quotation mark that matches alone begins a string that has not come whole.
+#: The tokens that delimit an array's items. A quotation mark alone begins a string whose end is not read yet.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|"|[\[\]{},]', re.DOTALL)
 
 
@@ -33,7 +33,7 @@ class Records:
     """
 
     def __init__(self, stream: BufferedReader) -> None:
-        """Look at how `stream` begins."""
+        """Read the beginning of `stream`, which tells an array from lines."""
         self._stream = stream
         self._blank_lines = 0
         head = stream.read(1)

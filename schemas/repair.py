@@ -1,4 +1,4 @@
-"""RepairSchema: the repair that a client may ask for, each fault named by where it is: `where.host`, `set.status`."""
+"""RepairSchema: the repair that a client may ask for."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from marshmallow import Schema, ValidationError, fields, missing, post_load
 from build_admin.schemas.build import STATUSES, BuildSchema
 from build_admin.schemas.fields import MAX_NUMBER, Integer, Object, OneOf, Strict, String, kind
 
-#: Ids that one repair can name, at the most; it can change no more builds.
+#: The most ids that a repair can name; it can change no more builds either.
 MAX_IDS = 10_000
 
 _FIXED = ("id", "repo_id", "number", "repo")
@@ -27,7 +27,7 @@ class Reason(String):
 
 
 class Array(Strict, fields.List[Any]):
-    """An array of one `item` or more; it is taken as a set, in order."""
+    """An array of one or more items, loaded as a sorted list without duplicates."""
 
     def __init__(self, item: Strict, most: int) -> None:
         super().__init__(item)
@@ -71,12 +71,12 @@ class WhereSchema(Schema):
     @post_load
     def _selects(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         if not data:
-            raise ValidationError("must have a filter at least; without one it would select every build.")
+            raise ValidationError("must have at least one filter; without one it would select every build.")
         return data
 
 
 class Assignment(Strict):
-    """The fields that are set, and to what: any of a build's but those that say which build it is."""
+    """The fields that are set, and their values: any of a build's fields but those that identify it."""
 
     default_error_messages = {"required": "is missing; it is an object of the fields that are set."}
 
@@ -88,7 +88,7 @@ class Assignment(Strict):
         faults: dict[str, Any] = {}
         for name, given in value.items():
             if name in _FIXED:
-                faults[name] = ["says which build it is, and cannot be set by a repair."]
+                faults[name] = ["identifies the build, and cannot be set by a repair."]
             elif name not in self.build.fields:
                 faults[name] = ["is not a field of a build; take it out or correct its name."]
             else:
@@ -101,7 +101,7 @@ class Assignment(Strict):
         """Return what is wrong with `value`, in words; None if nothing is."""
         if type(value) is not dict:
             return f"must be an object of fields, not {kind(value)}."
-        return None if value else "must have a field at least."
+        return None if value else "must have at least one field."
 
     def _check(self, name: str, given: Any, faults: dict[str, Any]) -> None:
         try:
@@ -125,7 +125,7 @@ class RepairSchema(UndoSchema):
         WhereSchema,
         required=True,
         error_messages={
-            "required": "is missing; it is an object of filters, one at least.",
+            "required": "is missing; it is an object of filters, at least one.",
             "null": "must be an object of filters.",
         },
     )

@@ -30,7 +30,7 @@ _OPTIONAL = {name for name, field in BuildSchema().fields.items() if field.allow
 
 
 class Changes(Object):
-    """What a revision has changed: by field, an object of what was there and what is there."""
+    """What a revision has changed: by field, an object of the old and the new value."""
 
     def fault(self, value: Any) -> str | None:
         """Return what is wrong with `value`, in words; None if nothing is."""
@@ -41,7 +41,7 @@ class Changes(Object):
 
 
 class Before(Object):
-    """The build that a revision has replaced: whole, and each field of its type, though perhaps of no valid value."""
+    """The whole build that a revision has replaced. Each field has its type, but perhaps a value that PUT refuses."""
 
     def fault(self, value: Any) -> str | None:
         """Return what is wrong with `value`, in words; None if nothing is."""
@@ -77,7 +77,7 @@ class RevisionSchema(Schema):
 
     def load(self, data: Any, **options: Any) -> Any:
         """Return the fields of a whole revision. Raises ValidationError with every fault, by field."""
-        # As with BuildSchema, marshmallow's bookkeeping is only of use where there is a fault.
+        # As in BuildSchema.load, the fields' own checks are enough for a revision without a fault.
         if data.keys() >= _REQUIRED and data.keys() <= self.fields.keys() and self._is_sound(data):
             return dict(data)
         return super().load(data, **options)
