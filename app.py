@@ -30,7 +30,7 @@ from build_admin.models.listing import Listing
 from build_admin.models.repair_history import RepairHistory
 from build_admin.models.repairs import Repairs
 from build_admin.models.revisions import Revisions
-from build_admin.models.stores.database import LeaveGroup
+from build_admin.models.stores.errors import LeaveGroup
 from build_admin.models.stores.store import Store, open_store
 from build_admin.models.stuck import Stuck
 from build_admin.resources.build import BuildResource

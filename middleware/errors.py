@@ -9,7 +9,7 @@ import falcon
 import peewee
 
 from build_admin.logs import event
-from build_admin.models.stores.database import FAILURES, CommitLost
+from build_admin.models.stores.errors import FAILURES, CommitLost
 
 log = logging.getLogger("build_admin.error")
 

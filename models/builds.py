@@ -24,7 +24,8 @@ from build_admin.models.build import (
 from build_admin.models.errors import BuildNotFound, BuildRefused, NumberTaken, Unchanged, Unstorable
 from build_admin.models.revision import recorded, restoring
 from build_admin.models.rules import Faults, Rules
-from build_admin.models.stores.database import Database, LeaveGroup
+from build_admin.models.stores.database import Database
+from build_admin.models.stores.errors import LeaveGroup
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.rows import PostgresqlRows, Rows
 from build_admin.models.stores.statement import Statement

@@ -17,7 +17,8 @@ from build_admin.app import create_app
 from build_admin.models.builds import Author, Builds
 from build_admin.models.errors import BuildNotFound
 from build_admin.models.revisions import Revisions
-from build_admin.models.stores.database import CommitLost, Database, LeaveGroup
+from build_admin.models.stores.database import Database
+from build_admin.models.stores.errors import CommitLost, LeaveGroup
 from build_admin.models.stores.sqlite import CHECKPOINT, CHECKPOINT_OF_LARGE, LARGE, SqliteDatabase
 from build_admin.models.stores.store import FILE, Store, open_store
 from build_admin.settings import Settings
@@ -147,7 +148,7 @@ def test_a_lost_commit_is_told_to_those_that_wrote_and_run_by_none_again(
     two: tuple[Builds, Builds], monkeypatch: pytest.MonkeyPatch, committed: bool
 ) -> None:
     builds, others = two
-    commit, undo = builds.database.commit, builds.database.undo
+    commit, undo = builds.database.commit, builds.database.roll_back
 
     def lose() -> None:
         monkeypatch.undo()

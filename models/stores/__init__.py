@@ -1,1 +1,1 @@
-"""How a transaction runs on SQLite and on PostgreSQL: connections, compiled statements, tables."""
+"""How a transaction runs on SQLite and on PostgreSQL: connections, groups, compiled statements, tables."""

@@ -1,4 +1,4 @@
-"""Connection: psycopg's, which does not wait for ever. It is apart because psycopg may not be installed."""
+"""Connection: psycopg's, with a timeout for every wait. It is a module of its own because psycopg is optional."""
 
 import time
 from collections.abc import Callable, Generator
@@ -11,21 +11,20 @@ from psycopg.pq import TransactionStatus
 
 from build_admin.models.stores.text import Undecodable, decode
 
-#: Seconds for which an answer is looked for before the thread goes to sleep until it comes, if the last one has come
-#: within NEAR. To fall asleep and be woken takes as long as a server on the same machine does. With 8 connections this
-#: gives 1.2 times the reads a second and 1.08 times the overwrites, with one 1.06 times.
+#: Seconds for which a thread polls for an answer (a spin-wait) before it sleeps until it comes, if the last answer came
+#: within NEAR seconds. To sleep and be woken takes as long as a server on the same machine needs to answer. With 8
+#: connections this gives 1.2 times the reads and 1.08 times the overwrites a second, with one 1.06 times.
 AWAKE = 60e-6
 NEAR = 300e-6
 
 
 class Connection(psycopg.Connection[Any]):
-    """A connection to a PostgreSQL that may be frozen, or cut off without a word.
+    """A connection to a server that may stop answering without closing the connection.
 
     Attributes:
-        patience: returns the seconds for which an answer is waited for; None for as long as it takes. The server's own
-            timeouts come first, where it still works.
-        awake: returns whether AWAKE is spent. Not in a command, whose Ctrl-C has to find psycopg's own wait, which
-            cancels the statement.
+        patience: returns the seconds for which to wait for an answer; None for no limit. The server's own timeouts are
+            shorter, so this one is for a server that does not work.
+        awake: returns whether to spin. A command must not: on Ctrl-C, psycopg's own wait cancels the statement.
 
     """
 
@@ -34,9 +33,9 @@ class Connection(psycopg.Connection[Any]):
     _near = True
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Return what the generator returns. Raises psycopg.OperationalError, and closes, when patience is over.
+        """Return what the generator returns. After a timeout it closes the connection and raises OperationalError.
 
-        This overrides psycopg's own, by which every statement waits, and relies on its `timeout` (psycopg 3.3).
+        Every statement of psycopg waits with this method. The override relies on its argument `timeout` (psycopg 3.3).
         """
         began = time.perf_counter()
         try:
@@ -44,13 +43,13 @@ class Connection(psycopg.Connection[Any]):
                 try:
                     awaited = next(gen)
                     while time.perf_counter() - began < AWAKE:
-                        awaited = gen.send(awaited)  # as if it were there: libpq looks, and does not wait
+                        awaited = gen.send(awaited)  # as if the socket were ready; libpq does not block
                 except StopIteration as end:
                     return end.value
                 gen = _resumed(gen, awaited)
             return super().wait(gen, interval, self.patience() if timeout is None else timeout)
         except psycopg.OperationalError as error:
-            # What the server says has a state; it says nothing where patience is over.
+            # An error from the server has an SQLSTATE; a timeout of `wait` has none.
             if error.sqlstate is None and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.pgconn.finish()
             raise
@@ -58,10 +57,10 @@ class Connection(psycopg.Connection[Any]):
             self._near = time.perf_counter() - began < NEAR
 
     def take_any_text(self) -> None:
-        """Read text whose bytes are not UTF-8, and write it back as it was, where the database has such text.
+        """Let text that is not UTF-8 be read and written back unchanged, if the database can have such text.
 
-        In a database whose encoding is SQL_ASCII the server knows of no encoding. It refuses to read or write what is
-        not in the client's, unless the client has none either.
+        A database with the encoding SQL_ASCII can have any bytes as text. The server refuses to pass on bytes that are
+        invalid in the client's encoding, unless that is SQL_ASCII too.
         """
         self.adapters.register_dumper(Undecodable, UndecodableDumper)
         if self.info.parameter_status("server_encoding") == "SQL_ASCII":
@@ -70,7 +69,7 @@ class Connection(psycopg.Connection[Any]):
 
 
 class TextLoader(Loader):
-    """Reads text, also where its bytes are not UTF-8."""
+    """Reads text, also text that is not UTF-8."""
 
     def load(self, data: Any) -> str | Undecodable:
         """Return the text."""
@@ -78,7 +77,7 @@ class TextLoader(Loader):
 
 
 class UndecodableDumper(Dumper):
-    """Writes such text as it was read."""
+    """Writes text that is not UTF-8."""
 
     oid = psycopg.adapters.types["text"].oid
 
@@ -88,7 +87,7 @@ class UndecodableDumper(Dumper):
 
 
 def undecoded(cursor: Any) -> list[tuple[Any, ...]]:
-    """Return every row of a cursor of psycopg's that could not return them, because a text's bytes are not UTF-8."""
+    """Return every row of a psycopg cursor whose own method has failed on text that is not UTF-8."""
     _register(cursor)
     transformer = Transformer(cursor)
     transformer.set_pgresult(cursor.pgresult)

@@ -1,4 +1,4 @@
-"""PostgreSQL: a server, which several processes write to at once, and which may restart or go away at any moment."""
+"""PostgreSQL: a server that several processes write to, and whose connections may be lost at any time."""
 
 import difflib
 import re
@@ -10,15 +10,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 import peewee
 
-from build_admin.models.stores.database import ANSWER_TIMEOUT, LOCK_TIMEOUT, CommitLost, Database
+from build_admin.models.stores.database import ANSWER_TIMEOUT, LOCK_TIMEOUT, Database
+from build_admin.models.stores.errors import CommitLost
 from build_admin.models.stores.statement import Statement
 
 T = TypeVar("T")
 
-#: Seconds for which a connection is waited for, where the URL does not say.
+#: Seconds for which to wait for a connection, unless the URL has a `connect_timeout`.
 CONNECT_TIMEOUT = 5
 
-#: A URL whose only @ is the one before the host, as libpq has it (section 32.1.1.2 of PostgreSQL's manual).
+#: A connection URI (PostgreSQL's manual, section 32.1.1.2) whose only @ is the one before the host.
 _URL = re.compile(r"postgres(?:ql)?://([^@/]*@)?[^@/?]*(/[^@?]*)?(\?[^@]*)?")
 _FORM = (
     "is not a URL of the form postgresql://user:password@host:port/name; in a password, @ is written %40, "
@@ -27,7 +28,7 @@ _FORM = (
 
 
 def _require_known(names: Iterable[str]) -> None:
-    """Raise ValueError for a name of a URL's parameter that libpq has not."""
+    """Raise ValueError for the name of a URL's parameter that libpq does not have."""
     import psycopg
 
     known = [option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()] + ["ssl"]
@@ -39,13 +40,12 @@ def _require_known(names: Iterable[str]) -> None:
 
 
 class _Transaction(threading.local):
-    """What a thread knows of the transaction that it has begun.
+    """The state of a thread's transaction.
 
     Attributes:
-        id: the server's number of it.
-        unhurried: whether it may take as long as it takes.
-        writes: what is still to be sent, by statement; the values of each execution.
-        written: the ids of the builds that this writes to.
+        id: its transaction id.
+        unhurried: whether it has no timeout.
+        pending: the statements that are executed before the commit, each with its values, by the id of the build.
 
     """
 
@@ -53,14 +53,13 @@ class _Transaction(threading.local):
     unhurried = False
 
     def __init__(self) -> None:
-        self.writes: dict[Statement, list[Mapping[str, Any]]] = {}
-        self.written: set[int] = set()
+        self.pending: dict[int, tuple[Statement, Mapping[str, Any]]] = {}
 
 
 class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
     """A PostgreSQL database through psycopg 3, its own or a Vela server's."""
 
-    #: libpq's settings where the URL does not give them; a host that is gone is noticed within about a minute.
+    #: Connection parameters, unless the URL has others. They detect within about a minute that a host is gone.
     DEFAULTS: ClassVar[dict[str, Any]] = {
         "client_encoding": "UTF8",
         "application_name": "build-admin",
@@ -71,7 +70,7 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
     }
 
     def __init__(self, url: str) -> None:
-        """Use the database that `url` names, in libpq's form. Raises ValueError where it does not parse."""
+        """Use the database at `url`, a connection URI of libpq. Raises ValueError if it is invalid."""
         import psycopg
 
         if _URL.fullmatch(url):
@@ -80,7 +79,7 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
             given = psycopg.conninfo.conninfo_to_dict(url)
         except psycopg.ProgrammingError as error:
             raise ValueError(_FORM) from error
-        # Otherwise a part of the password would be taken for a host, port or name, and end up in messages.
+        # Otherwise libpq would take a part of the password for a host, port or name, and show it in messages.
         if not _URL.fullmatch(url) or not re.fullmatch(r"[0-9,]*", str(given.get("port", ""))):
             raise ValueError(_FORM)
         defaults: dict[str, Any] = {name: value for name, value in self.DEFAULTS.items() if name not in given}
@@ -89,47 +88,56 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         super().__init__(url, prefer_psycopg3=True, **defaults)
 
     def begin_to_write(self) -> None:
-        """Begin a transaction that writes, and remember which it is. Raises peewee.DatabaseError."""
+        """Begin a transaction that writes, and keep its id. Raises peewee.DatabaseError."""
         self._on_live_connection(self._begin_and_identify)
 
     def end_to_write(self) -> None:
-        """Forget the transaction, and what it has not written."""
+        """Forget the transaction, and the statements that it has not executed."""
         self._transaction.unhurried = False
-        self._transaction.writes.clear()
-        self._transaction.written.clear()
+        self._transaction.pending.clear()
 
     def unhurried(self) -> None:
-        """Let the transaction that has begun take its time; only a lock of another's is not waited for any longer."""
+        """Remove the timeouts of the current transaction, except that for locks."""
         self._transaction.unhurried = True
         self.execute_sql(
             "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; "
-            # Many rows at once are better planned anew each time, and with every kind of plan, than kept to an index.
+            # For many rows, a new plan for each execution is better, and an index is not always best.
             "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = on"
         )
 
-    def write_later(self, build_id: int, statement: Statement, values: Mapping[str, Any]) -> None:
-        """Execute a write of one row before the commit, in one round trip with the others of the transaction.
+    def execute_later(self, build_id: int, statement: Statement, values: Mapping[str, Any]) -> None:
+        """Execute a statement that writes a build before the commit, together with those of the group's other members.
 
-        What is wrong with it is raised then.
+        Its errors are raised then. One that changes no row is an error too.
         """
-        self._transaction.writes.setdefault(statement, []).append(values)
-        self._transaction.written.add(build_id)
+        self._transaction.pending[build_id] = statement, values
 
-    def send_writes_of(self, build_id: int) -> None:
-        """Send what is to be written, if some of it is to this build. Raises peewee.DatabaseError."""
-        if build_id in self._transaction.written:
-            self._send_writes()
+    def execute_pending(self, build_id: int | None = None) -> None:
+        """Execute the pending statements; with `build_id`, only if one of them writes that build.
+
+        Raises peewee.IntegrityError if one has changed no row, and peewee.DatabaseError.
+        """
+        pending = self._transaction.pending
+        if not pending or (build_id is not None and build_id not in pending):
+            return
+        alike: dict[Statement, list[Mapping[str, Any]]] = {}
+        for statement, values in pending.values():
+            alike.setdefault(statement, []).append(values)
+        pending.clear()
+        for statement, rows in alike.items():
+            if statement.execute_many(rows) != len(rows):
+                raise peewee.IntegrityError("a write has changed no row, because of a trigger or a policy of the table")
 
     def begin(self, isolation_level: str | None = None) -> None:
-        """Begin a transaction; only here is it known that a lost connection has lost nothing with it."""
+        """Begin a transaction. If the connection was lost, nothing else is lost with it, so it is replaced."""
         self._on_live_connection(lambda: super(PostgresqlDatabase, self).begin(isolation_level))
 
     def commit(self) -> None:
-        """Commit the transaction; if the connection is lost over that, find out whether the server has done so.
+        """Commit the transaction. If the connection is lost meanwhile, ask the server whether it was committed.
 
-        Raises CommitLost where that is not to be known, and peewee.DatabaseError where nothing was stored.
+        Raises CommitLost if that cannot be found out, and peewee.DatabaseError if nothing was stored.
         """
-        self._send_writes()
+        self.execute_pending()
         try:
             super().commit()
         except (peewee.OperationalError, peewee.InterfaceError):
@@ -137,9 +145,9 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
                 raise
 
     def rollback(self) -> None:
-        """Roll the transaction back; the loss of the connection has done so already, and to close it does as well.
+        """Roll the transaction back, or close the connection, on which the server rolls it back.
 
-        It is closed where a statement is still under way, because Ctrl-C has come in its middle.
+        It is closed if Ctrl-C has interrupted a statement that the server is still executing.
         """
         if self._is_lost():
             return
@@ -158,24 +166,11 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         finally:
             self._transaction.unhurried = False
 
-    def _send_writes(self) -> None:
-        writes = [*self._transaction.writes.items()]
-        self._transaction.writes.clear()
-        self._transaction.written.clear()
-        if not writes:
-            return
-        # In a pipeline psycopg sends everything before it waits for the first result.
-        with peewee.__exception_wrapper__, self.connection().pipeline():  # type: ignore[attr-defined]
-            counts = [(statement.execute_many(values), len(values)) for statement, values in writes]
-        if any(changed() != count for changed, count in counts):
-            raise peewee.IntegrityError(
-                "a write has changed no row; a trigger or a policy of the table keeps it from that"
-            )
-
     def _begin_and_identify(self) -> None:
-        # One round trip. The lock on a row would take a transaction id in any case. What is written is found by its
-        # key: a plan that is kept from when there were few revisions would read all of them when there are many. To
-        # plan each statement anew (plan_cache_mode) would do as well, and costs a fifth of the overwrites a second.
+        # All in one round trip. A transaction that locks a row gets an id in any case.
+        # enable_seqscan: every row is found by its key. A plan that PostgreSQL has cached while there were few
+        # revisions would read all of them when there are many. plan_cache_mode = force_custom_plan would prevent that
+        # too, but planning each statement costs a fifth of the overwrites a second.
         begin = f"BEGIN; SET LOCAL enable_seqscan = off; {self._lock_timeout()} SELECT txid_current()"
         with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
             cursor = self.cursor().execute(begin, prepare=False)
@@ -184,15 +179,15 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
             (self._transaction.id,) = cursor.fetchone()
 
     def _lock_timeout(self) -> str:
-        """Return the statement that lowers the time for which locks are waited for, empty where all of it is left."""
+        """Return the statement that lowers the timeout for locks; empty if the whole timeout is left."""
         left = self.time_left(LOCK_TIMEOUT)
-        # A timeout of 0 would be none at all.
+        # 0 would disable the timeout.
         return "" if left > LOCK_TIMEOUT - 0.5 else f"SET LOCAL lock_timeout = {max(1, int(left * 1000))};"
 
     def _has_committed(self) -> bool:
-        """Return whether the server has committed the transaction whose connection was lost over its COMMIT.
+        """Return whether the server has committed the transaction whose connection was lost during the commit.
 
-        Raises CommitLost where it cannot be asked, or has not decided, while there is time left, or a second.
+        Raises CommitLost if the server does not answer that in the time that is left, or in one second.
         """
         deadline = time.monotonic() + max(1, self.time_left(ANSWER_TIMEOUT))
         while time.monotonic() < deadline:
@@ -204,7 +199,7 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
             if status in ("committed", "aborted"):
                 return bool(status == "committed")
             time.sleep(0.1)
-        raise CommitLost("the connection was lost during the commit, and the server does not tell what came of it")
+        raise CommitLost("the connection was lost during the commit, and the server does not tell its outcome")
 
     def _is_lost(self) -> bool:
         return self.is_closed() or bool(self.connection().closed)
@@ -213,7 +208,7 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         from build_admin.models.stores.connection import Connection
 
         timeout = min(self._connect_timeout, int(self.time_left(ANSWER_TIMEOUT)))
-        if timeout < 2:  # libpq takes no less
+        if timeout < 2:  # libpq's minimum
             raise peewee.OperationalError("there is no time left to connect to the database")
         connection = Connection.connect(self.database, autocommit=True, connect_timeout=timeout, **self.connect_params)
         connection.patience = self._patience
@@ -224,7 +219,7 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         return None if self._transaction.unhurried else max(0.001, self.time_left(ANSWER_TIMEOUT))
 
     def _on_live_connection(self, work: Callable[[], T]) -> T:
-        """Run `work`, once more if the thread's connection proves to have been lost since it was last used."""
+        """Run `work`; run it once more if the thread's connection was lost since it was last used."""
         kept = not self.is_closed()
         try:
             return work()
@@ -239,7 +234,7 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
     def _initialize_connection(self, conn: Any) -> None:
         super()._initialize_connection(conn)
         conn.execute(
-            # Whatever the database or the role has by default: an answered overwrite is on the server's disk.
+            # An answered overwrite must be on the server's disk, whatever is set for the database or the role.
             "SET synchronous_commit = on; "
             f"SET lock_timeout = '{LOCK_TIMEOUT}s'; SET statement_timeout = '{ANSWER_TIMEOUT - 1}s'; "
             "SET idle_in_transaction_session_timeout = '60s'"

@@ -1,4 +1,4 @@
-"""SQLite: one file, in which one process at a time writes, and in it one thread at a time."""
+"""SQLite: one file, which one thread of one process can write to at a time."""
 
 import os
 import threading
@@ -13,20 +13,21 @@ from build_admin.models.stores.text import decode
 
 T = TypeVar("T")
 
-#: Pages of the write-ahead log at which SQLite copies them into the file, in place of its own 1000. The request whose
-#: commit reaches that number waits for the copy.
+#: Pages in the write-ahead log that start a checkpoint; SQLite's default is 1000. The request whose commit reaches this
+#: number waits for the checkpoint, so it is small.
 CHECKPOINT = 350
 
-#: Bytes of a large store, and the pages for one: its pages lie so far apart that none is written twice before that.
+#: The same for a store of LARGE bytes or more. There nearly every overwrite changes other pages, so a checkpoint writes
+#: more of them.
 LARGE, CHECKPOINT_OF_LARGE = 64 * 1024 * 1024, 125
 
 
 class _Connected(threading.local):
-    """What a thread's connection is.
+    """The state of a thread's connection.
 
     Attributes:
-        file: the device and inode of the file that it has open.
-        timeout: milliseconds for which it waits for another process's lock.
+        file: the device and inode of its file.
+        timeout: milliseconds for which it waits for a lock of another process.
 
     """
 
@@ -35,11 +36,11 @@ class _Connected(threading.local):
 
 
 class SqliteDatabase(Database, peewee.SqliteDatabase):
-    """One SQLite file, with a write-ahead log where it is this service's own; every commit is synced to disk."""
+    """A SQLite file. Every commit is synced to disk. It has a write-ahead log, unless a Vela server made the file."""
 
     def __init__(self, path: Path) -> None:
-        """Use the file at `path`, which must be there: a database that was removed must not come back empty."""
-        # Symbolic links are not resolved here: where one is pointed elsewhere, that is the store from then on.
+        """Use the file at `path`, which must exist: a file that was removed must not be replaced by an empty one."""
+        # Symbolic links are not resolved: if a link is changed, its new target is the store.
         self._file = os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps '..', which as_uri would too
         self._turn = threading.Lock()
         self._connected = _Connected()
@@ -51,7 +52,7 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
         )
 
     def connect(self, reuse_if_open: bool = False) -> bool:
-        """Open this thread's connection. Raises peewee.OperationalError, and leaves none half open."""
+        """Open this thread's connection. Raises peewee.OperationalError; then the connection is closed."""
         try:
             return bool(super().connect(reuse_if_open))
         except BaseException:
@@ -59,7 +60,7 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
             raise
 
     def begin_to_write(self) -> None:
-        """Begin a transaction that writes; threads take turns. Raises peewee.OperationalError for a long wait."""
+        """Begin a transaction that writes. Raises peewee.OperationalError if others keep the lock for too long."""
         if not self._turn.acquire(timeout=self.time_left(LOCK_TIMEOUT)):
             raise peewee.OperationalError("another thread keeps the database locked")
         try:
@@ -70,19 +71,19 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
             self._turn.release()
             raise
 
-    def undo(self) -> None:
-        """Roll the transaction back, unless an error has done so already."""
+    def roll_back(self) -> None:
+        """Roll the transaction back, unless SQLite has done so because of an error."""
         if not self.is_closed() and self.connection().in_transaction:
-            super().undo()
+            super().roll_back()
 
     def end_to_write(self) -> None:
-        """Let the next thread write."""
+        """Let another thread write."""
         self._turn.release()
 
     def take_any_text(self) -> bool:
-        """Have this thread's connection read text that is not UTF-8 from now on; return whether that is new.
+        """Make this thread's connection read text that is not UTF-8; return whether it did not do so before.
 
-        It calls Python for every text, which costs an overwrite 4 %, and few stores have such text.
+        Few stores have such text, and the function that decodes it costs an overwrite 4 %.
         """
         connection = self.connection()
         new = connection.text_factory is not decode
@@ -99,14 +100,14 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
             return work()
 
     def _wait_at_most(self, seconds: float) -> None:
-        """Wait that long for another process's lock. To set it costs a statement, so half a second is neglected."""
+        """Set the timeout for locks of other processes. That costs a statement, so half a second is tolerated."""
         timeout = 1000 * LOCK_TIMEOUT if seconds > LOCK_TIMEOUT - 0.5 else int(seconds * 1000)
         if timeout != self._connected.timeout:
             self.execute_sql(f"PRAGMA busy_timeout = {timeout}")
             self._connected.timeout = timeout
 
     def _follow_file(self) -> None:
-        """Leave a file that was removed or replaced: what is written to it after that, nobody would find."""
+        """Reconnect if the file was removed or replaced: data written to the old file would be lost."""
         if self.is_closed() or self._identity() != self._connected.file:
             self.close()
             self.connect()
@@ -121,7 +122,7 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
     def _connect(self) -> Any:
         before = self._identity()
         connection = super()._connect()  # type: ignore[misc]
-        # The file that was there before and after is the one that was opened.
+        # If the path had the same file before and after, that is the file which was opened.
         self._connected.file = self._identity()
         self._connected.timeout = 1000 * LOCK_TIMEOUT
         if before != self._connected.file:
@@ -131,10 +132,10 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
 
     def _initialize_connection(self, conn: Any) -> None:
         super()._initialize_connection(conn)
-        # A file that a Vela server has made keeps its journal. A write-ahead log would stay with the file when this
-        # service is gone: the server would have two more files to keep, whoever copies the one file would lose builds,
-        # and on a network's file system the log does not work. The rollback journal is as safe with `extra`, which
-        # syncs the folder that the journal is deleted from; readers and commits wait for one another.
+        # A file that a Vela server has made keeps its rollback journal. The write-ahead log is a property of the file,
+        # so the server would have it too: a copy of the file alone would lose builds, and the log does not work on
+        # network file systems. The rollback journal is as safe with synchronous=extra, which syncs the folder after
+        # the journal is deleted; but with it readers and commits wait for one another.
         if conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'repos'").fetchone():
             conn.execute("PRAGMA synchronous = extra")
         else:

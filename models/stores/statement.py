@@ -1,6 +1,6 @@
 """Statement: an SQL statement that peewee compiles once and that is executed many times with new values."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import peewee
@@ -9,18 +9,28 @@ from build_admin.models.stores.database import Database
 
 
 class Statement:
-    """A query in which each value is the name of the parameter that takes its place.
+    """A compiled query. Each of its values is the name of a parameter.
 
-    Peewee takes longer to compile a build's UPDATE than SQLite takes to run it, and the text never changes.
+    Peewee takes longer to compile the UPDATE of a build than SQLite takes to execute it.
     """
 
-    def __init__(self, database: Database, query: peewee.Query) -> None:
-        """Compile `query`, whose values are `peewee.Value(name, converter=False)`, for `database`."""
+    def __init__(self, database: Database, query: peewee.Query, insert: peewee.Query | None = None) -> None:
+        """Compile `query` for `database`.
+
+        Args:
+            database: the database.
+            query: its values are `peewee.Value(name, converter=False)`.
+            insert: an INSERT that the same statement executes, as only PostgreSQL can (its manual, section 7.8.4).
+
+        """
         self._database = database
         self._sql, self._names = database.get_sql_context().sql(query).query()
+        if insert is not None:
+            sql, names = database.get_sql_context().sql(insert).query()
+            self._sql, self._names = f"WITH inserted AS ({sql}) {self._sql}", [*names, *self._names]
 
     def execute(self, values: Mapping[str, Any]) -> Any:
-        """Execute the statement with `values`, by parameter name, and return the DB-API cursor."""
+        """Execute the statement with `values` by parameter name, and return the DB-API cursor."""
         return self._database.execute_sql(self._sql, [values[name] for name in self._names])
 
     def all(self, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -31,19 +41,22 @@ class Statement:
         """Execute the statement as `execute` does, and return its first row, None if it has none."""
         return next(iter(self.all(values)), None)
 
-    def execute_many(self, rows: Iterable[Mapping[str, Any]]) -> Callable[[], int]:
-        """Execute the statement once for each of `rows`, in order; return what tells how many rows that has changed.
+    def execute_many(self, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Execute the statement for each of `rows`, in order; return the number of rows that this has changed.
 
-        Raises peewee.DatabaseError as `execute` does.
+        Raises peewee.DatabaseError.
         """
+        values = [[row[name] for name in self._names] for row in rows]
+        if len(values) == 1:  # psycopg's executemany costs more than twice as much for a single row
+            return int(self._database.execute_sql(self._sql, values[0]).rowcount)
         with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
             cursor = self._database.cursor()
-            cursor.executemany(self._sql, [[row[name] for name in self._names] for row in rows])
-        return lambda: int(cursor.rowcount)
+            cursor.executemany(self._sql, values)
+        return int(cursor.rowcount)
 
 
 def rows(database: Database, query: peewee.Query) -> list[tuple[Any, ...]]:
-    """Return every row of a query that is not worth keeping compiled. Raises peewee.DatabaseError."""
+    """Compile and execute a query, and return its rows. Raises peewee.DatabaseError."""
     return _read(database, *database.get_sql_context().sql(query).query())
 
 
@@ -51,23 +64,23 @@ def _read(database: Database, sql: str, values: Sequence[Any]) -> list[tuple[Any
     try:
         return fetched(database.execute_sql(sql, values))
     except peewee.OperationalError as error:
-        # Text that Python cannot decode has no code of SQLite's. What has one, such as a lock, is not waited for twice.
+        # An error of SQLite itself, such as a lock, has a code. An error in decoding text has none.
         if hasattr(getattr(error, "orig", None), "sqlite_errorcode") or not database.take_any_text():
             raise
         return fetched(database.execute_sql(sql, values))
 
 
 def fetched(cursor: Any) -> list[tuple[Any, ...]]:
-    """Return every row of a DB-API cursor; where that fails, the cursor is closed. Raises peewee.DatabaseError.
+    """Return every row of a DB-API cursor; close the cursor if that fails. Raises peewee.DatabaseError.
 
-    SQLite keeps a statement that is left in the middle in its snapshot for as long as anybody knows the cursor, as the
-    error's traceback does, and a connection with an old snapshot can write no more.
+    An unfinished statement of SQLite keeps its snapshot as long as a reference to the cursor exists, for example in a
+    traceback, and a connection with an old snapshot cannot write.
     """
     try:
         with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
             return cursor.fetchall()  # type: ignore[no-any-return]
     except UnicodeDecodeError:
-        # Only psycopg raises it: a PostgreSQL that was told that its bytes are UTF-8 does not look at them again.
+        # Only psycopg raises it. PostgreSQL does not validate text that it has stored.
         from build_admin.models.stores.connection import undecoded
 
         return undecoded(cursor)
@@ -77,5 +90,5 @@ def fetched(cursor: Any) -> list[tuple[Any, ...]]:
 
 
 def placeholders(model: type[peewee.Model], names: Iterable[str]) -> dict[peewee.Field, peewee.Node]:
-    """Return what to insert or update those fields of `model` with, in a Statement: the names of its parameters."""
+    """Return what an INSERT or UPDATE in a Statement sets fields of `model` to: parameters with the fields' names."""
     return {model._meta.fields[name]: peewee.Value(name, converter=False) for name in names}

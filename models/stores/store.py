@@ -1,4 +1,4 @@
-"""Store: the database that the settings name, opened and with its tables."""
+"""Store: the database in the settings, opened and with its tables."""
 
 import os
 import tempfile
@@ -26,9 +26,9 @@ class Store:
     """An opened database.
 
     Attributes:
-        database: where builds and revisions are.
+        database: the database.
         columns: what its table `builds` can hold.
-        name: what it is called in messages; no password in it.
+        name: its name in messages, without a password.
 
     """
 
@@ -37,14 +37,14 @@ class Store:
     name: str
 
     def close(self) -> None:
-        """Close this thread's connection. SQLite's file is whole by itself when the last one of all is closed."""
+        """Close this thread's connection. Closing the last one of all also ends SQLite's write-ahead log."""
         self.database.close()
 
 
 def open_store(data: Path, url: str = "") -> Store:
-    """Open the database at `url`, or the SQLite file in the folder `data` if `url` is empty; make what is missing.
+    """Open the database at `url`, or the SQLite file in the folder `data` if `url` is empty; create what is missing.
 
-    Raises StoreError, in one sentence, where it cannot be used.
+    Raises StoreError if it cannot be used.
     """
     name = _name(data, url)
     if not url:
@@ -55,9 +55,9 @@ def open_store(data: Path, url: str = "") -> Store:
 
 
 def describe(data: Path, url: str = "") -> str:
-    """Return what `open_store` would open, and what is there now, in a line; change nothing.
+    """Return one line about what `open_store` would open and create; change nothing.
 
-    Raises StoreError, in one sentence, where it could not be used.
+    Raises StoreError if it could not be used.
     """
     name = _name(data, url)
     if not url:
@@ -86,12 +86,12 @@ def _rules(database: Database, columns: Columns) -> str:
 
 
 def withheld(database: Database) -> list[str]:
-    """Return the names of the Vela server's tables that are there and may not be read. Raises peewee.DatabaseError."""
+    """Return the names of the Vela server's tables that may not be read. Raises peewee.DatabaseError."""
     return vela.withheld(database, Repo, vela.Worker, vela.Executable)
 
 
 def require_folder(folder: Path) -> None:
-    """Raise StoreError unless files can be made in `folder`, and the folder too if it is not there."""
+    """Raise StoreError unless files can be created in `folder`; if it does not exist, unless it can be created."""
     try:
         nearest = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), folder)
         tempfile.TemporaryFile(dir=nearest).close()
@@ -100,8 +100,8 @@ def require_folder(folder: Path) -> None:
 
 
 def require_file(data: Path, url: str = "") -> None:
-    """Raise StoreError where there is no SQLite file to read from; `open_store` would make an empty one."""
-    # Unlike Path.exists, this raises nothing where a folder may not be searched.
+    """Raise StoreError if the SQLite file does not exist; `open_store` would create an empty one."""
+    # Unlike Path.exists, this does not raise PermissionError.
     if not url and not os.path.exists(data / FILE):  # noqa: PTH110
         raise StoreError(f"There is no database file {data / FILE}; BUILD_ADMIN_DATA names the folder that it is in.")
 
@@ -112,7 +112,7 @@ def _name(data: Path, url: str) -> str:
 
 @contextmanager
 def in_words(name: str) -> Iterator[None]:
-    """Raise StoreError, in one sentence that calls the database `name`, for what it raises."""
+    """Raise StoreError for an error of the database, with its `name` in the message."""
     try:
         yield
     except peewee.DatabaseError as error:
@@ -122,11 +122,11 @@ def in_words(name: str) -> Iterator[None]:
 
 
 def _open_file(file: Path, flags: int) -> None:
-    """Raise StoreError unless `file` can be opened with `flags`, which may make it."""
+    """Raise StoreError unless `file` can be opened with `flags`, which may create it."""
     try:
         if flags & os.O_CREAT:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # SQLite would make a file that others can read; its log files get the modes of this one.
+        # SQLite would create a file that other users can read. Its journals get the mode of this file.
         os.close(os.open(file, flags, 0o600))
     except OSError as error:
         raise StoreError(f"The database file {file} cannot be opened: {error.strerror}.") from None

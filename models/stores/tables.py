@@ -1,4 +1,4 @@
-"""The tables: made where there are none, and an existing Vela server's used as they are."""
+"""The tables: missing ones are created, and those of a Vela server are used as they are."""
 
 import contextlib
 import re
@@ -19,7 +19,7 @@ MODELS = (Build, Revision, Repair, RepairRevision)
 #: The largest value of PostgreSQL's integer types that are smaller than the contract's 64 bits.
 _NARROW_INTEGERS = {"integer": 2**31 - 1, "smallint": 2**15 - 1}
 
-#: Any constant: processes that start at once take the advisory lock of this number, and make the tables in turn.
+#: Key of the advisory lock with which processes that start at the same time create the tables one after the other.
 _ADVISORY_LOCK = 0x6275696C64
 
 
@@ -29,8 +29,9 @@ class Columns:
 
     Attributes:
         present: the fields of a build that have a column.
-        limits: by field, the largest integer or the number of characters, where the table's own is known.
-        usual: whether the documented columns have integers and texts; in SQLite each value has a type of its own.
+        limits: the largest integer, or the maximum length in characters, of those fields whose column has a limit.
+        usual: whether the documented columns are of integer and text types; always true in SQLite, where each value has
+            its own type.
 
     """
 
@@ -45,20 +46,20 @@ class Columns:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The newer fields that have no column, as in an older Vela server's table."""
+        """The newer fields without a column, as in the table of an older Vela server."""
         return tuple(name for name in NEWER if name not in self.present)
 
 
 class _Rehearsed(Exception):
-    """Ends a transaction that is not to be kept."""
+    """Rolls the transaction of a rehearsal back."""
 
 
 def prepare(database: Database, *, rehearse: bool = False) -> Columns:
-    """Make the tables that are missing, and return what the table `builds` can hold.
+    """Create the missing tables, and return what the table `builds` can hold.
 
-    With `rehearse` the transaction is rolled back: what fails, would fail in earnest, and nothing is changed.
+    With `rehearse` the transaction is rolled back, so nothing is changed, but an error is found.
 
-    Raises StoreError where an existing table lacks a documented column, and peewee.DatabaseError.
+    Raises StoreError if an existing table lacks a documented column, and peewee.DatabaseError.
     """
     found = Columns(frozenset())
 
@@ -80,13 +81,13 @@ def prepare(database: Database, *, rehearse: bool = False) -> Columns:
 
 
 def absent(database: Database) -> list[str]:
-    """Return the names of the tables that are not there. Raises peewee.DatabaseError."""
+    """Return the names of the missing tables. Raises peewee.DatabaseError."""
     names = [model._meta.table_name for model in MODELS]
     return database.read(lambda: [name for name in names if not database.table_exists(name)])
 
 
 def inspect(database: Database) -> Columns:
-    """Return what the existing table `builds` can hold. Raises StoreError where a documented column is missing."""
+    """Return what the existing table `builds` can hold. Raises StoreError if a documented column is missing."""
     columns = database.get_columns(Build._meta.table_name)
     present = frozenset(column.name for column in columns)
     if lacking := [name for name in DOCUMENTED if name not in present]:

@@ -1,6 +1,6 @@
-"""Text: what a database calls text, also where its bytes are none; that must not keep a row from being read.
+"""Text: values of text columns, including bytes that are not UTF-8.
 
-SQLite takes any bytes as text, and so does a PostgreSQL database whose encoding is SQL_ASCII.
+SQLite accepts any bytes as text, and so does a PostgreSQL database with the encoding SQL_ASCII.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Undecodable:
-    """Text whose bytes are not UTF-8. It is no `bytes`, which SQLite has as a type of its own.
+    """Text that is not UTF-8. It is not represented as `bytes`, because SQLite has blobs too.
 
     Attributes:
         data: the bytes.
@@ -20,13 +20,13 @@ class Undecodable:
 
 
 def shown(value: Any) -> str:
-    """Return what a column of text holds as text, as far as it is any: U+FFFD stands for bytes that are not UTF-8."""
+    """Return the value of a text column as text, with U+FFFD for bytes that are not UTF-8."""
     data = value.data if isinstance(value, Undecodable) else value
     return data.decode("utf-8", "replace") if isinstance(data, bytes) else str(data)
 
 
 def decode(data: bytes) -> str | Undecodable:
-    """Return the text that `data` is in UTF-8."""
+    """Return `data` decoded as UTF-8, or as Undecodable."""
     try:
         return data.decode()
     except UnicodeDecodeError:
