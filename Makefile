@@ -13,7 +13,7 @@ BENCH_OPTIONS = --rounds $(ROUNDS) --seconds $(SECONDS)
 # How many builds `make bulk` imports and exports.
 BUILDS ?= 1000000
 
-.PHONY: help run test test-windows stop-test torture torture-repairs bulk fuzz openapi screenshots dist lint bench bench-growth bench-repairs bench-bulk clean
+.PHONY: help run test test-windows stop-test torture torture-repairs soak bulk fuzz openapi screenshots dist lint bench bench-growth bench-repairs bench-bulk clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ torture: $(VENV)/installed-dev ## kill the service and PostgreSQL under load, th
 
 torture-repairs: $(VENV)/installed-dev ## kill the service and PostgreSQL during repairs of 10,000 builds, a hundred times
 	PYTHONPATH=.:tests $(BIN)/python tests/torture_repairs.py
+
+soak: $(VENV)/installed-dev ## send half a million mixed requests on each store, and check memory, files and histories
+	PYTHONPATH=.:tests $(BIN)/python tests/soak.py
 
 bulk: $(VENV)/installed-dev ## measure import, export and transfer of BUILDS=1000000 builds; takes a quarter of an hour
 	PYTHONPATH=.:tests $(BIN)/python tests/bulk.py --builds $(BUILDS)

@@ -1,10 +1,11 @@
-"""A short torture; `make torture` is the long one."""
+"""A short torture, and a short soak; `make torture` and `make soak` are the long ones."""
 
 from pathlib import Path
 from typing import Any
 
 from platforms import needs_signals
 from postgresql import postgresql
+from soak import soak
 from torture import kill_postgresql, kill_the_service
 from torture_repairs import kill_in_repairs, kill_postgresql_in_repairs
 
@@ -43,4 +44,14 @@ def test_kills_in_the_middle_of_repairs_leave_each_whole_on_postgresql(data: Pat
 def test_kills_of_postgresql_in_the_middle_of_repairs_leave_each_whole(data: Path) -> None:
     with postgresql() as server:
         figures = kill_postgresql_in_repairs(2, data, server)
+    assert figures.faults == []
+
+
+def test_a_soak_loses_nothing_and_gets_the_answers_that_are_due_on_sqlite(data: Path) -> None:
+    figures, _ = soak(1_200, 120, data)
+    assert figures.faults == []
+
+
+def test_a_soak_loses_nothing_and_gets_the_answers_that_are_due_on_postgresql(data: Path, new_database: Any) -> None:
+    figures, _ = soak(1_200, 120, data, new_database())
     assert figures.faults == []
