@@ -125,6 +125,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         with self.outbuf_lock:
             if not self.connected:
                 raise ClientDisconnected
+            # Before the size is there, which `bound_unsent` reads in other threads: the client has had no time to read.
+            self.last_activity = time.monotonic()
             if isinstance(data, ReadOnlyFileBasedBuffer):
                 self.outbufs += [data, Output()]
             else:

@@ -120,14 +120,16 @@ class Listener(waitress.server.TcpWSGIServer):  # type: ignore[misc]
         channels = [channel for channel in list(self.active_channels.values()) if channel.total_outbufs_len]
         channels.sort(key=lambda channel: channel.last_activity)
         for kind, most in MOST_UNSENT.items():
+            # Measured once: other threads write, and the main thread closes, meanwhile.
             sizes = [channel.unsent(kind) for channel in channels]
             total = sum(sizes)
             for channel, size in zip(channels, sizes, strict=True):
                 if total <= most:
                     break
                 total -= size
-                # The main thread, which alone closes, finds the socket broken.
-                with contextlib.suppress(OSError):
+                # Only the main thread may close a channel. It will find the socket broken, or has closed it already:
+                # then the channel has none.
+                with contextlib.suppress(OSError, AttributeError):
                     if size:
                         channel.socket.shutdown(socket.SHUT_RDWR)
 

@@ -180,6 +180,24 @@ def test_large_answers_that_nobody_reads_hold_no_thread_and_are_bounded_together
     assert peak(service) - before < 250_000_000
 
 
+def test_connections_that_are_closed_for_memory_fail_no_other_answer(data: Path, tmp_path: Path) -> None:
+    with (
+        (tmp_path / "log").open("w+b") as log,
+        running(DATA=data, CONNECTIONS=500, stderr=log) as service,
+        contextlib.ExitStack() as stack,
+    ):
+        wide = dict.fromkeys(("title", "error", "clone", "source", "message"), "💩" * 1000)
+        for number in range(1, 21):
+            service.create(id=number, status="pending", created=int(time.time()), **wide)
+        request = f"GET {BUILDS}/queue HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.token}\r\n\r\n".encode()
+        # 160 MB: each thread closes connections, some of which another thread has closed at that moment.
+        for _ in range(450):
+            send(stack.enter_context(connected(service, buffer=4096)), request)
+        assert service.get(f"{BUILDS}/1").status == 200
+        log.seek(0)
+        assert [line for line in log.read().decode().splitlines() if " INFO " not in line] == []
+
+
 @pytest.mark.parametrize("hung", [HALF, b"\r\n\r\n"])
 def test_a_request_that_trickles_in_is_dropped_and_holds_no_thread(hasty: Service, hung: bytes) -> None:
     with contextlib.ExitStack() as stack:
