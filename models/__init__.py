@@ -1,1 +1,1 @@
-"""What is stored, as peewee models, and the transactions on it."""
+"""The peewee models, and the transactions on them."""

@@ -1,6 +1,6 @@
-"""Build: one build of a Vela CI server as it is stored, and as it is spoken of.
+"""Build: one build of a Vela CI server, as a row of a table and as a dict.
 
-A build is spoken of as a dict: the documented fields, all of them, then those newer fields that have a value.
+The dict has all documented fields, followed by those newer fields that have a value.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ NEWER = (
 
 
 class Build(Model):
-    """A row of the Vela server's table `builds`, by its names and types; it is bound to no database."""
+    """A row of the Vela server's table `builds`, with its names and types. The model is not bound to a database."""
 
     id = BigAutoField()
     repo_id = BigIntegerField(null=True)
@@ -68,14 +68,14 @@ class Build(Model):
     distribution = CharField(250, null=True)
     approved_at = BigIntegerField(null=True)
     approved_by = CharField(250, null=True)
-    timestamp = BigIntegerField(null=True)  # the Vela server's alone: no field of a build
+    timestamp = BigIntegerField(null=True)  # only for the Vela server; not a field of a build
 
     class Meta:
         table_name = "builds"
         indexes = ((("repo_id", "number"), True),)
 
 
-#: The type of each field's column, and its zero, which is what NULL reads as.
+#: The type of each field, and its zero, as which NULL is read.
 _KINDS: Mapping[str, tuple[type, Any]] = {
     name: (bool, False) if name == "fork" else (str, "") if isinstance(field, CharField) else (int, 0)
     for name, field in Build._meta.fields.items()
@@ -83,20 +83,20 @@ _KINDS: Mapping[str, tuple[type, Any]] = {
 _DOCUMENTED = [(name, *_KINDS[name]) for name in DOCUMENTED]
 _NEWER = [(name, _KINDS[name][0]) for name in NEWER if name not in ("fork", "deploy_payload")]
 
-#: What `fork` can hold; SQLite has no booleans, and its 0 and 1 are equal to them.
+#: The values of `fork`; SQLite's 0 and 1 are equal to these booleans.
 _FORKS = (None, False, True)
 
-#: What `deploy_payload` holds where there is none; a Vela server writes either of the texts.
+#: The values of `deploy_payload` for no payload; a Vela server writes either of the first two texts.
 _NO_PAYLOADS = (None, "null", "{}", "")
 
 
 class StoredBuild(dict[str, Any]):
-    """A build as it is stored, and as far as it can be spoken of.
+    """A build that is stored.
 
     Attributes:
-        row: what the row's columns hold, by field.
-        unreadable: the fields of which the row holds what none of their values is. They are here as far as that can be
-            shown, also where that is the zero of a newer field.
+        row: the values of its columns, by field.
+        unreadable: the fields whose column has an invalid value, such as a text in place of a number. The dict has the
+            nearest valid value for each, even if that is the zero of a newer field.
 
     """
 
@@ -107,15 +107,15 @@ class StoredBuild(dict[str, Any]):
 
 
 def unreadable(build: Mapping[str, Any]) -> list[str]:
-    """Return the fields of a build that cannot be shown as they are stored; only a stored one has any."""
+    """Return the unreadable fields of a build; only a stored build can have some."""
     return build.unreadable if isinstance(build, StoredBuild) else []
 
 
 def normal(fields: Mapping[str, Any], stored: StoredBuild | None = None) -> dict[str, Any]:
-    """Return the build that `fields` speak of: in order, and without the newer fields that have no value.
+    """Return the build with `fields`: in order, and without the newer fields that have no value.
 
-    A field that cannot be shown as it is in `stored`, and that is sent back as it was shown, stays as it is: whoever
-    overwrites a build's status does not destroy what he could not see.
+    An unreadable field of `stored` that is sent back as it was shown keeps its stored value, so that an overwrite of
+    another field does not destroy it.
     """
     build = {name: fields[name] for name in DOCUMENTED}
     for name in NEWER:
@@ -129,7 +129,7 @@ def normal(fields: Mapping[str, Any], stored: StoredBuild | None = None) -> dict
 
 
 def from_row(row: Mapping[str, Any]) -> StoredBuild:
-    """Return the build that a row of the table holds, whatever that is."""
+    """Return the build in a row of the table, which may have invalid values."""
     build = StoredBuild()
     build.row = row
     build.unreadable = wrong = []
@@ -166,10 +166,10 @@ def from_row(row: Mapping[str, Any]) -> StoredBuild:
 
 
 def to_row(build: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return what the columns `names` of the build's row hold.
+    """Return the values of the columns `names` for a build.
 
-    A zero is NULL there, as a Vela server has it, except in `fork`, and in `deploy_payload` where the text `null`
-    stands for none: a Vela server fails to read a row that has NULL in it.
+    A zero is stored as NULL, as a Vela server does. There are two exceptions, because a Vela server fails to read NULL
+    in them: `fork`, and `deploy_payload`, where the text `null` is stored for no payload.
     """
     row = {name: build.get(name) or None for name in names}
     if "fork" in row:
@@ -180,7 +180,7 @@ def to_row(build: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 def _shown(value: Any, kind: type) -> Any:
-    """Return `value`, which is not of this kind, as far as it can be shown as one."""
+    """Return the value of type `kind` that is nearest to `value`, which has another type."""
     if kind is str:
         return shown(value)
     try:
@@ -191,10 +191,10 @@ def _shown(value: Any, kind: type) -> Any:
 
 
 def _payload(text: Any) -> dict[str, str] | None:
-    """Return the payload that the column's text stands for; None if it is no object of string to string."""
+    """Return the payload in the column's text; None if that is not an object of strings."""
     try:
         payload = json.loads(text)
-        compact(payload).encode("utf-8")  # an escaped lone surrogate is no text
+        compact(payload).encode("utf-8")  # fails for an escaped lone surrogate
     except (TypeError, ValueError, RecursionError):
         return None
     if payload is None:
@@ -203,17 +203,17 @@ def _payload(text: Any) -> dict[str, str] | None:
     return payload if strings else None
 
 
-#: Returns the JSON text, without a space too many, of what is stored or exported.
+#: Returns JSON without whitespace, for what is stored or exported.
 compact = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
-# The reference page has one field a line and no indentation, and so has every build that is answered.
+# As on the reference page, every build in an answer has one field a line and no indentation.
 _canonical = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",\n", ": ")).encode
 
 
 def canonical(build: Mapping[str, Any]) -> bytes:
-    r"""Return the build's canonical JSON, UTF-8, laid out as on the reference page: a field a line.
+    r"""Return the build's canonical JSON in UTF-8, formatted as on the reference page: one field a line.
 
-    `json.dumps(build, indent=0)` is the same for a flat object, at ten times the cost.
+    For a flat object, `json.dumps(build, indent=0)` returns the same and takes ten times as long.
     """
     return ("{\n" + _canonical(build)[1:-1] + "\n}\n").encode("utf-8")
 
@@ -221,7 +221,7 @@ def canonical(build: Mapping[str, Any]) -> bytes:
 def etag(text: bytes, build: Mapping[str, Any]) -> str:
     """Return the opaque tag (RFC 9110, section 8.8.3) of a build whose canonical JSON is `text`.
 
-    Where that does not say all that is stored, the tag depends on the rest too.
+    It also depends on the stored values of unreadable fields, which that text does not have.
     """
     tag = hashlib.sha256(text)
     if isinstance(build, StoredBuild) and build.unreadable:
@@ -229,21 +229,21 @@ def etag(text: bytes, build: Mapping[str, Any]) -> str:
     return tag.hexdigest()[:32]
 
 
-# A comma stands between two members of the build only, which is flat without its payload.
+# A separator stands only between two fields, because a build without a payload is flat.
 _creating = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=("},", ':{"from":null,"to":')).encode
 
 
 def changes_text(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> str:
-    """Return `changes` as compact JSON; before a build that is new, None, every field is null."""
+    """Return `changes` as compact JSON; `before` is None for a new build."""
     if before is None and "deploy_payload" not in after:
         return _creating(after)[:-1] + "}}"
     return compact(changes(before or {}, after))
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what differs, by field, as `{"from": …, "to": …}`; null stands for no value.
+    """Return the fields that differ, each as `{"from": …, "to": …}` with null for no value.
 
-    What cannot be shown differs too where it is shown alike.
+    Unreadable fields are compared by their stored values.
     """
     names = [name for name in (*DOCUMENTED, *NEWER) if before.get(name) != after.get(name)]
     hidden, hides = _hidden(before), _hidden(after)
@@ -257,5 +257,5 @@ def _hidden(build: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def left_out(build: Mapping[str, Any], mentioned: Container[str]) -> list[str]:
-    """Return the newer fields in which `build` has a value and that are not among those `mentioned`."""
+    """Return the newer fields that have a value in `build` and are not in `mentioned`."""
     return [name for name in NEWER if name in build and name not in mentioned]

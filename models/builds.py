@@ -1,4 +1,4 @@
-"""Builds: the stored builds, and the one transaction in which a build is overwritten and a revision of it left."""
+"""Builds: reads and overwrites stored builds. An overwrite and its revision are one transaction."""
 
 import contextlib
 import time
@@ -31,16 +31,16 @@ from build_admin.models.stores.rows import PostgresqlRows, Rows
 from build_admin.models.stores.statement import Statement
 from build_admin.models.stores.tables import Columns
 
-#: How often an overwrite is tried while other transactions take its id or its number in turn.
+#: How often an overwrite is tried while concurrent transactions take its id or number.
 ATTEMPTS = 4
 
-#: Given the stored build's opaque tag, or None where there is no build, raises PreconditionFailed or does nothing.
+#: Called with the stored build's opaque tag, or None if there is no build. May raise PreconditionFailed.
 Precondition = Callable[[str | None], None]
 
 
 @dataclass(frozen=True)
 class Author:
-    """Who asks for an overwrite, for the revision that it leaves.
+    """Who requests an overwrite; a revision has this.
 
     Attributes:
         subject: the token's subject.
@@ -54,13 +54,13 @@ class Author:
 
 @dataclass(frozen=True)
 class Overwritten:
-    """What an overwrite came to.
+    """The result of an overwrite.
 
     Attributes:
-        build: the build as it is now stored, or would be after a dry run.
-        created: whether there was none before.
-        changes: what differs from before, by field; empty if nothing does.
-        revision: the number of the revision that it left; None if nothing was written.
+        build: the build as it is stored now; for a dry run, as it would be.
+        created: whether it did not exist before.
+        changes: the fields that differ; empty if nothing does.
+        revision: the number of the new revision; None if nothing was written.
 
     """
 
@@ -71,7 +71,7 @@ class Overwritten:
 
 
 class Builds:
-    """The builds in a database, with what can be done to them."""
+    """The builds in a database."""
 
     def __init__(self, database: Database, columns: Columns) -> None:
         self.database = database
@@ -101,11 +101,11 @@ class Builds:
         return build
 
     def stored(self, build_id: int) -> StoredBuild | None:
-        """Return the build with this id, None if there is none, to work that the database is already running."""
+        """Return the build with this id, or None. For use in a transaction."""
         return self._build(self._find.first({"id": build_id}))
 
     def faults(self, fields: Mapping[str, Any], create: bool) -> Faults:
-        """Return what is wrong with storing `fields` over what is stored; some may be left out, but for the id."""
+        """Return the rules that an overwrite with `fields` would break. Fields other than the id may be missing."""
 
         def work() -> Faults:
             stored = self.stored(fields["id"])
@@ -122,23 +122,23 @@ class Builds:
         precondition: Precondition | None = None,
         dry_run: bool = False,
     ) -> Overwritten:
-        """Replace the build whose id is `fields["id"]`, whole, and leave a revision: both or neither.
+        """Replace the whole build with the id `fields["id"]`, and store a revision, in one transaction.
 
         Args:
-            fields: every documented field, and those newer ones that are mentioned; None clears a newer one. A
-                StoredBuild is put back exactly, with all that its row held.
-            author: who asks.
-            create: whether a build that is not there is made; without it that is BuildNotFound.
-            precondition: what the stored build is checked with before anything else.
-            dry_run: whether to stop before writing.
+            fields: every documented field, and any newer ones; None clears a newer one. The row of a StoredBuild is
+                restored exactly.
+            author: who requests it.
+            create: whether to create a build that does not exist.
+            precondition: called first, with the tag of the stored build.
+            dry_run: whether to write nothing.
 
         Raises:
             BuildNotFound: there is no such build, and `create` is false.
-            PreconditionFailed: `precondition` says so.
-            BuildRefused: it leaves out what is stored, or breaks a rule of the Vela server beside this service.
+            PreconditionFailed: raised by `precondition`.
+            BuildRefused: a newer field is missing, or a rule of the Vela server is broken.
             NumberTaken: another build has this repo_id and number.
-            Unstorable: the table cannot hold a value, though it seemed to.
-            CommitLost: the database was lost with the commit, and cannot be asked whether the build was stored.
+            Unstorable: the table cannot store a value.
+            CommitLost: it is not known whether the transaction was committed.
             peewee.DatabaseError: the database cannot be read or written; nothing was stored.
 
         """
@@ -147,8 +147,8 @@ class Builds:
             if dry_run:
                 return self.database.snapshot(partial(work, dry_run=True))
             for _ in range(ATTEMPTS - 1):
-                # Another transaction can take the id or the number between the check and the write. The next attempt
-                # finds it, and knows what to say, unless it has been given up and taken again meanwhile.
+                # A concurrent transaction can take the id or the number between the check and the write. The next
+                # attempt finds it and raises NumberTaken, unless it has been freed and taken again meanwhile.
                 with contextlib.suppress(peewee.IntegrityError):
                     return self.database.write(work)
             return self.database.write(work)
@@ -207,11 +207,11 @@ class Builds:
         return from_row(dict(zip(self._names, row, strict=True))) if row else None
 
     def _check_number(self, build: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
-        """Raise NumberTaken where another build has this repo_id and number."""
+        """Raise NumberTaken if another build has this repo_id and number."""
         if _number(build) == _number(stored):
             return
         if self.database.grouped and isinstance(self.database, PostgresqlDatabase):
-            # The write would wait for another transaction that is about to take the number.
+            # The write might wait for a concurrent transaction that takes the number too.
             raise LeaveGroup
         other = self._number_of.first(build)
         if other and other[0] != build["id"]:

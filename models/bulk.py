@@ -20,7 +20,7 @@ from build_admin.models.build import (
 )
 from build_admin.models.builds import Author
 from build_admin.models.errors import NumberTaken, Unstorable
-from build_admin.models.repair import Repair, RepairRevision, unspoken
+from build_admin.models.repair import Repair, RepairRevision, repair_to_row
 from build_admin.models.revision import Revision, recorded
 from build_admin.models.rules import Faults, Rules
 from build_admin.models.staging import StagedBuild, Staging
@@ -135,7 +135,7 @@ class Bulk:
         self._may_move = staging.may_move
         if not self._faulty:
             for repairs in staging.repairs():
-                self._repairs.insert([unspoken(repair) for _, _, repair in repairs])
+                self._repairs.insert([repair_to_row(repair) for _, _, repair in repairs])
                 imported.repairs += len(repairs)
             for revisions in staging.revisions():
                 self._revisions.insert(revisions)

@@ -1,18 +1,19 @@
-"""What the models refuse, and why. Each message is one sentence, or two, that may be shown to the client."""
+"""Errors of the models. Each message is one or two sentences for the client."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-#: Faults whose reason is told in words, further fields that are named, and characters of a name.
+#: In a message: how many faults have their reason, how many more fields are named, and the maximum length of a name in
+#: characters.
 _TOLD, _NAMED, _LONGEST_NAME = 3, 5, 50
 
-#: Builds of which all that is wrong with them is told.
+#: How many invalid builds have all their faults in an answer.
 _FAULTY = 20
 
 
 class Refusal(Exception):
-    """The store will not do what it was asked to; it is raised before anything is written."""
+    """A request that the store refuses. It is raised before anything is written."""
 
 
 class BuildNotFound(Refusal):
@@ -41,7 +42,7 @@ class RepairNotFound(Refusal):
 
 
 class BuildsNotThere(Refusal):
-    """A repair names builds by ids that are not there."""
+    """A repair has ids of builds that do not exist."""
 
     def __init__(self, ids: Sequence[int]) -> None:
         named = ", ".join(map(str, ids[:20])) + (f" and {len(ids) - 20} more" if len(ids) > 20 else "")
@@ -56,10 +57,10 @@ class TooManyBuilds(Refusal):
 
 
 class FaultyBuilds(Refusal):
-    """Builds would result that PUT would refuse.
+    """A repair would make builds invalid.
 
     Attributes:
-        faults: what is wrong with the first of them, by where it is: `builds.7.number`.
+        faults: the faults of the first such builds, each by a name such as `builds.7.number`.
 
     """
 
@@ -76,7 +77,7 @@ class FaultyBuilds(Refusal):
 
 
 class NothingToUndo(Refusal):
-    """A revision that has created its build cannot be undone."""
+    """The revision has created its build, so it cannot be undone."""
 
     def __init__(self, build_id: int, revision: int) -> None:
         super().__init__(
@@ -85,7 +86,7 @@ class NothingToUndo(Refusal):
 
 
 class RepoUnknown(Refusal):
-    """No repository has this name, or it is not the one that is asked for beside it."""
+    """No repository has this name, or the request has another repo_id too."""
 
 
 class PreconditionFailed(Refusal):
@@ -102,7 +103,7 @@ class NumberTaken(Refusal):
 
 
 class Unchanged(Refusal):
-    """The stored build is already what it was to become; nothing is written, and a client is told so with 200.
+    """The stored build already is as requested. Nothing is written, and the answer is 200.
 
     Attributes:
         build: the stored build.
@@ -115,10 +116,10 @@ class Unchanged(Refusal):
 
 
 class BuildRefused(Refusal):
-    """The build cannot be stored as it is.
+    """The build is invalid.
 
     Attributes:
-        faults: by field, what is wrong with it, in sentences without their subject.
+        faults: the faults by field, in sentences without their subject.
 
     """
 
@@ -128,7 +129,7 @@ class BuildRefused(Refusal):
 
 
 def in_words(faults: Mapping[str, list[str]]) -> str:
-    """Return the first few of `faults` in words; a client may show nothing but these."""
+    """Return the first few faults in words, for a client that shows only the message."""
     names = [*faults]
     told, rest = names[:_TOLD], names[_TOLD:]
     words = " ".join(f"{_short(name)} {faults[name][0]}" for name in told)
@@ -139,16 +140,16 @@ def in_words(faults: Mapping[str, list[str]]) -> str:
 
 
 def _short(name: str) -> str:
-    # A field that is not known is called what the client has called it.
+    # The name of an unknown field is the client's.
     return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
 
 
 class Unstorable(Refusal):
-    """The database cannot hold a value of this build, though the contract allows it."""
+    """The database cannot store a value of this build that the contract allows."""
 
     def __init__(self) -> None:
         super().__init__("The database cannot hold a value of this build; nothing was stored.")
 
 
 class StoreError(Exception):
-    """The store cannot be opened or used as it is; the message is one sentence that says what to do."""
+    """The store cannot be opened or used; the message is one sentence that says what to do."""

@@ -1,4 +1,4 @@
-"""Filters: what builds are asked for."""
+"""Filters: which builds are selected."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,22 +10,22 @@ from build_admin.models.build import Build
 from build_admin.models.errors import RepoUnknown
 from build_admin.models.repos import Repos
 
-#: By status of a build that can be stuck, since when it is.
+#: The statuses of a build that can be stuck, and the field with the time since when it is.
 SINCE = {"pending": Build.created, "running": Build.started}
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What builds are asked for; None asks for nothing.
+    """Which builds are selected. A filter that is None is not applied.
 
     Attributes:
-        status: the statuses, of which a build has one.
-        repo_id, number, branch, host: the field's value; its zero is found where the row has NULL, as it reads.
-        repo: the name of the repository, in place of `repo_id`.
-        after, before: Unix seconds between which the build was created; the bounds themselves are outside.
-        ids: the ids of which a build has one.
-        stuck_before: Unix seconds before which a pending build was created, or a running one started. A time that was
-            never set is before any.
+        status: any of these statuses.
+        repo_id, number, branch, host: the field's value. A zero selects NULL too, which is read as zero.
+        repo: the repository's name, in place of `repo_id`.
+        after, before: the build was created after and before these times (Unix seconds), excluding both.
+        ids: any of these ids.
+        stuck_before: a pending build was created, or a running one started, before this time (Unix seconds). A time
+            that is not set is before any other.
 
     """
 
@@ -52,7 +52,7 @@ class Filters:
         return replace(self, repo=None, repo_id=repo_id)
 
     def applied_to(self, query: Any) -> Any:
-        """Return a peewee query of builds, narrowed to those that pass; `repo` is not looked at."""
+        """Return a peewee query of builds with the filters applied, except `repo`."""
         if self.ids is not None:
             query = query.where(Build.id << list(self.ids))
         if self.status is not None:
@@ -65,7 +65,7 @@ class Filters:
             query = query.where(Build.created > self.after)
         if self.before is not None:
             earlier = Build.created < self.before
-            # A time that was never set is 0, and so before any other.
+            # A time that is not set is 0, which is before any other.
             query = query.where(earlier | Build.created.is_null() if self.before else earlier)
         if self.stuck_before is not None:
             query = query.where(_stuck_before(self.stuck_before))
@@ -76,5 +76,5 @@ def _stuck_before(seconds: int) -> peewee.Expression:
     since = [
         (Build.status == status) & ((field < max(seconds, 1)) | field.is_null()) for status, field in SINCE.items()
     ]
-    # That the status is one of both follows from the rest; said so, it is what an index is used for.
+    # The first condition follows from the others. It is there so that the index on the status is used.
     return (Build.status << list(SINCE)) & (since[0] | since[1])

@@ -1,6 +1,6 @@
-"""Raw: what a row's columns hold, in JSON's words and exactly, also where that is no value that a build can have.
+"""Raw: the exact values of a row's columns in JSON, including values that are invalid in a build.
 
-A null, an integer and a text are themselves. What JSON has no word for is an object that names its type.
+A null, an integer and a text are themselves. A value of another type is an object that names the type.
 """
 
 import base64
@@ -11,12 +11,12 @@ from build_admin.models.stores.text import Undecodable
 
 
 def encode(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return what the columns `names` of `row` hold, as `decode` takes it."""
+    """Return the values of the columns `names` of `row` for `decode`."""
     return {name: _encoded(row[name]) for name in names}
 
 
 def decode(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what columns hold, by name, as `encode` was given it."""
+    """Return the values that `encode` was called with."""
     return {name: _decoded(value) for name, value in raw.items()}
 
 

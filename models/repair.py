@@ -1,4 +1,4 @@
-"""Repair: what set the same fields of many builds at once, or took such a repair back, and which builds those were."""
+"""Repair: a change of many builds at once, or the undo of one, and its builds."""
 
 import json
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from build_admin.models.revision import Revision
 
 
 class Repair(Model):
-    """A row of `build_repairs`. There is no way to change one, and no foreign key: history outlives its builds.
+    """A row of `build_repairs`. Rows are never changed, and there is no foreign key.
 
-    `where` and `set` are JSON texts, and NULL where the repair took another back, whose number is `undoes`.
+    `where` and `set` are JSON texts. In an undo they are NULL, and `undoes` is the number of the repair that it undid.
     """
 
     repair = BigIntegerField(primary_key=True)
@@ -31,9 +31,9 @@ class Repair(Model):
 
 
 class RepairRevision(Model):
-    """A row of `build_repair_revisions`: a revision that a repair has left.
+    """A row of `build_repair_revisions`: a revision that is part of a repair.
 
-    The number of the repair is no column of `build_revisions`, which a store made by 0.1 has too, and keeps as it is.
+    The repair's number is not a column of `build_revisions`, because a store of version 0.1 has that table already.
     """
 
     build_id = BigIntegerField()
@@ -46,18 +46,18 @@ class RepairRevision(Model):
         indexes = ((("repair", "build_id"), True),)
 
 
-#: That a revision is the one of which a RepairRevision tells.
+#: The condition that joins a Revision and its RepairRevision.
 ITS_REVISION = (RepairRevision.build_id == Revision.build_id) & (RepairRevision.revision == Revision.revision)
 
 
-def spoken(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a repair as it is spoken of, from what its row holds; `undone_by` may be among that."""
+def repair_from_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the repair in a row, which may have `undone_by` too."""
     order = ("repair", "at", "by", "request_id", "reason", "where", "set", "undoes", "undone_by", "changed")
     repair = {name: row.get(name) for name in order}
     return repair | {name: json.loads(row[name]) for name in ("where", "set") if row[name] is not None}
 
 
-def unspoken(repair: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a repair's row holds, from how it is spoken of."""
+def repair_to_row(repair: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of a repair."""
     texts = {name: compact(repair[name]) for name in ("where", "set") if repair[name] is not None}
     return {name: repair[name] for name in Repair._meta.fields} | texts

@@ -1,4 +1,4 @@
-"""Repair history: the repairs that there were, and what has become of their builds."""
+"""Repair history: the past repairs, and the present state of their builds."""
 
 from functools import partial
 from typing import Any
@@ -7,7 +7,7 @@ from peewee import fn
 
 from build_admin.models.errors import RepairNotFound
 from build_admin.models.listing import Page
-from build_admin.models.repair import Repair, RepairRevision, spoken
+from build_admin.models.repair import Repair, RepairRevision, repair_from_row
 from build_admin.models.repaired import Left, ManyBuilds
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.statement import rows
@@ -18,14 +18,14 @@ _UNDONE_BY = _Undo.select(fn.MAX(_Undo.repair)).where(_Undo.undoes == Repair.rep
 
 
 class RepairHistory:
-    """The repairs in a database, to be read."""
+    """Reads the repairs in a database."""
 
     def __init__(self, database: Database, columns: Columns) -> None:
         self._database = database
         self._many = ManyBuilds(database, columns)
 
     def page(self, page: int, per_page: int) -> Page:
-        """Return a page of the repairs, newest first; one beyond the last is empty. Raises peewee.DatabaseError."""
+        """Return a page of the repairs, newest first; empty after the last one. Raises peewee.DatabaseError."""
         return self._database.snapshot(partial(self._page, (page - 1) * per_page, per_page))
 
     def find(self, repair: int) -> dict[str, Any]:
@@ -33,10 +33,10 @@ class RepairHistory:
         return self._database.snapshot(partial(self._find, repair))
 
     def builds(self, repair: int, page: int, per_page: int) -> Page:
-        """Return a page of a repair's builds, by id, each with what has become of it.
+        """Return a page of a repair's builds, ordered by id, each with its `state`.
 
-        `state` is `as repaired`, `changed since` or `gone`. With the second, `by` and `revision_since` are those of the
-        build's last revision, unless that is the repair's own: who has changed it has left none.
+        That is `as repaired`, `changed since` or `gone`. A build that has changed since has `by` and `revision_since`
+        of its last revision, unless that is the repair's own: a change by a Vela server has no revision.
 
         Raises RepairNotFound and peewee.DatabaseError.
         """
@@ -47,11 +47,11 @@ class RepairHistory:
         if offset >= total:
             return Page([], total)
         query = _repairs().order_by(Repair.repair.desc()).offset(offset).limit(limit)
-        return Page([spoken(row) for row in query.dicts().execute(self._database)], total)
+        return Page([repair_from_row(row) for row in query.dicts().execute(self._database)], total)
 
     def _find(self, repair: int) -> dict[str, Any]:
         for row in _repairs().where(Repair.repair == repair).dicts().execute(self._database):
-            return spoken(row)
+            return repair_from_row(row)
         raise RepairNotFound(repair)
 
     def _builds(self, repair: int, offset: int, limit: int) -> Page:
@@ -70,7 +70,7 @@ class RepairHistory:
 
 
 def _repairs() -> Any:
-    """Return the query of the repairs as they are spoken of."""
+    """Return the query of the repairs with `undone_by`."""
     return Repair.select(Repair, _UNDONE_BY.alias("undone_by"))
 
 

@@ -1,4 +1,4 @@
-"""Repaired: what a repair has left of its builds, and what has become of each since."""
+"""Repaired: the builds of a repair, and whether each has changed since."""
 
 import json
 from collections.abc import Sequence
@@ -20,16 +20,16 @@ _THIS_REPAIR = RepairRevision.repair == Value("repair", converter=False)
 
 @dataclass(frozen=True)
 class Left:
-    """What a repair has left of a build.
+    """A build of a repair.
 
     Attributes:
         build_id: the build's id.
-        revision: the number of the revision.
+        revision: the number of the repair's revision of it.
         before: the build as it was before the repair.
         changes: what the repair changed, by field.
-        by: whose the build's last revision is.
-        now: the build as it is; None where it is gone.
-        last: the number of its last revision; 0 where it is gone.
+        by: who made the build's last revision.
+        now: the build as it is now; None if it has been deleted.
+        last: the number of its last revision; 0 if it has been deleted.
 
     """
 
@@ -52,16 +52,16 @@ class Left:
 
     @property
     def since(self) -> dict[str, Any]:
-        """Of a build that has changed since, who has left its last revision and which that is, where that is known."""
+        """For a build that has changed since: who made its last revision, and its number, if there is one since."""
         known = self.state == "changed since" and self.last != self.revision
         return {"by": self.by, "revision_since": self.last} if known else {}
 
 
 class ManyBuilds:
-    """The builds in a database, of which many are read at once, in work that the database is already running."""
+    """Reads many builds at once. For use in a transaction."""
 
     def __init__(self, database: Database, columns: Columns) -> None:
-        """Compile the statements; a build's row has these columns."""
+        """Compile the statements. A build's row has these columns."""
         self._database = database
         self._names = columns.names
         last = Revision.select(fn.MAX(Revision.revision)).where(Revision.build_id == Build.id)
@@ -75,12 +75,12 @@ class ManyBuilds:
         self._left = Statement(database, this.where(among(database, RepairRevision.build_id)))
 
     def find(self, ids: Sequence[int]) -> list[tuple[StoredBuild, int]]:
-        """Return those of the builds that are there, by id, each with its last revision's number, 0 if it has none."""
+        """Return those of the builds that exist, ordered by id, each with the number of its last revision or 0."""
         found = sorted(self._find.all({"ids": listed(self._database, ids)}))
         return [(from_row(dict(zip(self._names, row[:-1], strict=True))), row[-1] or 0) for row in found]
 
     def left(self, repair: int, ids: Sequence[int]) -> list[Left]:
-        """Return what a repair has left of these builds of it, by id."""
+        """Return these builds of a repair, ordered by id."""
         now = {build["id"]: (build, last) for build, last in self.find(ids)}
         found = sorted(self._left.all({"ids": listed(self._database, ids), "repair": repair}))
         return [

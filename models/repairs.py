@@ -14,7 +14,7 @@ from build_admin.models.builds import Author, Precondition
 from build_admin.models.errors import FaultyBuilds, Unstorable
 from build_admin.models.plan import Plan, Planned
 from build_admin.models.planning import Check, Order, Planning, batches
-from build_admin.models.repair import Repair, RepairRevision, spoken
+from build_admin.models.repair import Repair, RepairRevision, repair_from_row
 from build_admin.models.revision import Revision
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.many import Many
@@ -120,7 +120,7 @@ class Repairs:
                 return Done(plan)
             repair = {"repair": number, **left, **record, "changed": plan.changed}
             Repair.insert(repair).execute(self._database)
-            return Done(plan, spoken(repair))
+            return Done(plan, repair_from_row(repair))
 
         try:
             return self._database.snapshot(work) if show else self._database.write(work, alone=True)

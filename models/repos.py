@@ -1,7 +1,7 @@
-"""Repos: what a Vela server's own table `repos` says about its repositories, read and never written.
+"""Repos: reads the repositories in a Vela server's table `repos`, which is never written.
 
-Where the database has this table, a Vela server keeps its builds there too. Every method belongs into work that the
-database is already running; each raises peewee.DatabaseError.
+If the database has this table, a Vela server stores its builds there too. Every method is for use in a transaction, and
+raises peewee.DatabaseError.
 """
 
 from collections.abc import Collection
@@ -18,7 +18,7 @@ from build_admin.models.stores.text import shown
 
 
 class Repo(Model):
-    """A row of the Vela server's table `repos`, of which it has more columns; it is bound to no database."""
+    """A row of the Vela server's table `repos`, which has more columns. The model is not bound to a database."""
 
     id = BigAutoField()
     full_name = CharField(500)
@@ -29,7 +29,7 @@ class Repo(Model):
 
 
 class Access(Enum):
-    """What the service can do with the table."""
+    """Whether the service can read the table."""
 
     ABSENT = "there is no such table"
     REFUSED = "the table is there, and the database's role may not read it"
@@ -46,9 +46,9 @@ class Repos:
         self._database = database
 
     def access(self) -> Access:
-        """Return whether the table is there and can be read; a server may make it, or a role be granted it, any time.
+        """Return whether the table exists and can be read. Both can change at any time.
 
-        A table of this name that lacks one of the columns is somebody else's.
+        A table of this name without one of the columns is not a Vela server's.
         """
         readable = vela.columns(self._database, Repo)
         if not readable.keys() >= _COLUMNS:
@@ -56,19 +56,19 @@ class Repos:
         return Access.GRANTED if all(readable[name] for name in _COLUMNS) else Access.REFUSED
 
     def names(self, ids: Collection[int]) -> dict[int, str]:
-        """Return the full names of the repositories with these ids, by id; of those that are there."""
+        """Return the full names of the repositories with these ids, by id. Unknown ids are left out."""
         return {repo_id: shown(name or "") for repo_id, name in self._select(Repo.id, Repo.full_name, Repo.id, ids)}
 
     def ids(self, full_names: Collection[str]) -> dict[str, int]:
-        """Return the ids of the repositories that are called so, by full name; of those that are there."""
+        """Return the ids of the repositories with these full names, by name. Unknown names are left out."""
         return dict(self._select(Repo.full_name, Repo.id, Repo.full_name, full_names))
 
     def counters(self, ids: Collection[int]) -> dict[int, int]:
-        """Return the number of each repository's last build, by the repository's id; of those that are there."""
+        """Return the number of each repository's last build, by the repository's id. Unknown ids are left out."""
         return {repo_id: counter or 0 for repo_id, counter in self._select(Repo.id, Repo.counter, Repo.id, ids)}
 
     def id_of(self, full_name: str) -> int:
-        """Return the id of the repository that is called so. Raises RepoUnknown."""
+        """Return the id of the repository with this full name. Raises RepoUnknown."""
         if self.access() is not Access.GRANTED:
             raise RepoUnknown(f"No repository has a name here; name '{full_name}' by its repo_id.")
         found = self.ids([full_name])
@@ -79,9 +79,9 @@ class Repos:
     def first(
         self, most: int, ids: Collection[int] | None = None, full_name: str | None = None
     ) -> tuple[list[dict[str, Any]], int]:
-        """Return the repositories with one of `ids` and this name, None for any, by id, and how many there are.
+        """Return the first `most` repositories in the order of their ids, and the number of all of them.
 
-        No more than `most` are returned, but all are counted.
+        With `ids` and `full_name`, only those with one of these ids and this name.
         """
         if self.access() is not Access.GRANTED:
             return [], 0

@@ -1,4 +1,4 @@
-"""Revision: what one overwrite changed, who asked for it, and what was there before."""
+"""Revision: what one overwrite changed, who requested it, and the build before it."""
 
 import json
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from peewee import BigIntegerField, CompositeKey, Model, TextField
 from build_admin.models import raw
 from build_admin.models.build import DOCUMENTED, NEWER, StoredBuild, canonical, from_row, to_row
 
-#: The key in `before` of what the columns held where the build's fields do not say it exactly: a NULL in place of the
-#: text `null`, a 0 in place of a NULL, and whatever cannot be shown. No build has a field of this name.
+#: The key in `before` of column values that the build's fields do not determine: a NULL in place of the text `null`, a
+#: 0 in place of a NULL, and those of unreadable fields. A build has no field of this name.
 ROW = "row"
 
 
 class Revision(Model):
-    """A row of `build_revisions`. There is no way to change one, and no foreign key: history outlives its build."""
+    """A row of `build_revisions`. Rows are never changed. There is no foreign key, because builds may be deleted."""
 
     build_id = BigIntegerField()
     revision = BigIntegerField()
@@ -31,9 +31,9 @@ class Revision(Model):
 
 
 def recorded(stored: StoredBuild, text: bytes) -> str:
-    """Return what a revision keeps as `before`: the build, whose canonical JSON is `text`, and exactly its row."""
+    """Return `before` of a revision: the build, whose canonical JSON is `text`, and its exact row where needed."""
     values = [*stored.row.values()]
-    # No zero but that of fork, and no payload: faster to see than to make such a row, and so is nearly every one.
+    # Nearly every row has no zero but that of fork, and no payload. To check that is faster than `to_row`.
     fork = stored.row.get("fork", True)
     plain = "" not in values and fork is not None and values.count(0) == (fork == 0)
     if plain and stored.row.get("deploy_payload", "null") == "null" and not stored.unreadable:
@@ -46,18 +46,18 @@ def recorded(stored: StoredBuild, text: bytes) -> str:
 
 
 def recalled(text: str) -> StoredBuild:
-    """Return the build that `before` has kept, with its row; that has every column, also those not in this table."""
+    """Return the build in `before`. Its row has every column, also those that this table lacks."""
     kept: dict[str, Any] = json.loads(text)
     return from_row(to_row(kept, (*DOCUMENTED, *NEWER)) | raw.decode(kept.get(ROW, {})))
 
 
 def restoring(stored: StoredBuild, kept: StoredBuild) -> dict[str, Any]:
-    """Return the columns that differ, with their values, so that the row of `stored` becomes exactly that of `kept`."""
+    """Return the columns and values that make the row of `stored` exactly that of `kept`."""
     return {name: kept.row[name] for name in stored.row if stored.row[name] != kept.row[name]}
 
 
 def as_exported(build: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a build with what its row holds where that cannot be shown, so that its line in an export says so."""
+    """Return a build for an export, with the stored values of its unreadable fields."""
     if isinstance(build, StoredBuild) and build.unreadable:
         return build | {ROW: raw.encode(build.row, build.unreadable)}
     return build

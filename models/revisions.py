@@ -1,4 +1,4 @@
-"""Revisions: what was changed of a build, by whom, and what was there before."""
+"""Revisions: the history of a build."""
 
 import json
 from collections.abc import Mapping
@@ -28,24 +28,24 @@ _LISTED = (
 
 
 class Revisions:
-    """The revisions in a database. They outlive their build, which a Vela server may delete."""
+    """The revisions in a database. They remain if a Vela server deletes their build."""
 
     def __init__(self, database: Database, builds: Builds) -> None:
         self._database = database
         self._builds = builds
 
     def page(self, build_id: int, page: int, per_page: int) -> Page:
-        """Return a page of a build's revisions, newest first, without `before`; one beyond the last is empty.
+        """Return a page of a build's revisions, newest first, without `before`. A page after the last one is empty.
 
-        Raises BuildNotFound where there is neither the build nor a revision of it, and peewee.DatabaseError.
+        Raises BuildNotFound if there is neither the build nor a revision of it, and peewee.DatabaseError.
         """
         return self._database.snapshot(partial(self._page, build_id, (page - 1) * per_page, per_page))
 
     def find(self, build_id: int, revision: int) -> dict[str, Any]:
-        """Return one revision, with `before`: the build as it was, None if this revision created it.
+        """Return one revision, with `before`: the build as it was, or None if this revision created it.
 
-        What `before` shows can be put back as it is. An overwrite must mention every newer field in which the stored
-        build has a value, so those that have one now and had none then are in it, and are None.
+        `before` can be sent as an overwrite. That must mention every newer field that has a value now, so `before` has
+        None for those that had no value then.
 
         Raises RevisionNotFound and peewee.DatabaseError.
         """
@@ -54,9 +54,9 @@ class Revisions:
     def undo(
         self, build_id: int, revision: int, author: Author, precondition: Precondition, *, dry_run: bool
     ) -> Overwritten:
-        """Put back the build as it was before a revision, exactly, also where PUT would refuse it.
+        """Restore the build exactly as it was before a revision, even if PUT would refuse it.
 
-        Raises RevisionNotFound, NothingToUndo for a creation, and as Builds.overwrite does.
+        Raises RevisionNotFound, NothingToUndo for a creation, and what Builds.overwrite raises.
         """
         before = self.find(build_id, revision)["before"]
         if before is None:
@@ -72,7 +72,7 @@ class Revisions:
             return Page([], total)
         query = Revision.select(*_LISTED).where(of_build).order_by(Revision.revision.desc())
         rows = query.offset(offset).limit(limit).dicts().execute(self._database)
-        return Page([_spoken(row) for row in rows], total)
+        return Page([_from_row(row) for row in rows], total)
 
     def _find(self, build_id: int, revision: int) -> dict[str, Any]:
         this = (Revision.build_id == build_id) & (Revision.revision == revision)
@@ -86,10 +86,10 @@ class Revisions:
             whole = {name: before.get(name) for name in (*DOCUMENTED, *NEWER) if name in shown}
             before.clear()
             before.update(whole)
-        return _spoken(found) | {"before": before}
+        return _from_row(found) | {"before": before}
 
 
-def _spoken(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a revision as it is spoken of, without `before`, from what its row holds."""
+def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the revision in a row, without `before`."""
     names = ("revision", "build_id", "at", "by", "request_id", "repair")
     return {name: row[name] for name in names} | {"changes": json.loads(row["changes"])}

@@ -1,17 +1,17 @@
-"""Rules: what is wrong with storing a build here, over what is stored.
+"""Rules: conditions that an overwrite must meet.
 
-A newer field that has a value must not be left out. The other rules are in force where a Vela server keeps its builds
-in the same database, as soon as its table `repos` is there; it may make that after this service has started. Nothing
-that is stored may make that server stumble, now or at its next write:
+A newer field that has a value must not be left out. The other rules apply if a Vela server stores its builds in the
+same database, which is the case if its table `repos` exists. The server may create that table after this service has
+started. Its own later writes must not fail because of what is stored here:
 
-1. It cuts three texts at a number of bytes whenever it saves a build. In the middle of a character the rest is not
-   UTF-8, which PostgreSQL refuses, and with it every later save of that build.
-2. It gives the number after the `counter` of a repository to the next build. One that has it already makes every later
-   build of the repository fail. Its queue reads a number as 32 bits.
-3. PostgreSQL gives its new builds ids from a sequence. One that is taken already makes an INSERT fail, once for each.
+1. It truncates three texts to a number of bytes whenever it saves a build. If that is in the middle of a character, the
+   rest is not UTF-8. PostgreSQL refuses it, and so every later save of that build.
+2. The next build of a repository gets the number after the repository's `counter`. If a build has that number already,
+   every later build of the repository fails. The server's queue reads a number as 32 bits.
+3. New builds get ids from a sequence of PostgreSQL. For each id that is taken already, an INSERT fails.
 
-Only what an overwrite changes is held to the rules. What the row holds already is not stored again, the server has
-lived with it, and a long title of years ago must not keep a build from being set right at night.
+Only the fields that an overwrite changes must meet the rules: the server works with the others, and an old title that
+is too long must not prevent the repair of a build.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,10 +23,10 @@ from build_admin.models.stores.database import Database
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.tables import Columns
 
-#: Bytes of UTF-8 that the server leaves of a text.
+#: Length in bytes of UTF-8 to which the server truncates a text.
 _BYTES = {"error": 1000, "title": 1000, "message": 2000}
 
-#: What is wrong with a newer field that is left out.
+#: The fault of a newer field that is left out.
 LEFT_OUT = "has a value in the stored build; send it back, or null to clear it."
 
 _NO_REPOS = "the database's role may not read the Vela server's table repos"
@@ -34,11 +34,11 @@ _UNREADABLE: Mapping[str, list[str]] = {"repo_id": [f"cannot be looked up, for {
 
 _MAX_NUMBER = 2**31 - 1
 
-#: Ids up to which the sequence is moved by taking one after the other. In one step it could be moved back, where others
-#: have taken more of them meanwhile.
+#: Up to so many ids, the sequence is advanced with nextval. A setval could move it back if others have advanced it
+#: meanwhile.
 _STEPS = 1000
 
-#: What a _Sequence has, where the tables are there.
+#: Returns the attributes of a _Sequence, if the tables exist.
 _SEQUENCE = """
     SELECT seq::text, CASE WHEN has_sequence_privilege(seq, 'SELECT') THEN coalesce(pg_sequence_last_value(seq), 0) END,
         has_sequence_privilege(seq, 'UPDATE')
@@ -46,28 +46,29 @@ _SEQUENCE = """
     WHERE seq IS NOT NULL AND repos IS NOT NULL
 """
 
-#: By field, what is wrong with it, in sentences without their subject.
+#: The faults by field, in sentences without their subject.
 Faults = dict[str, list[str]]
 
 
 class Rules:
-    """What a build must keep to in this database."""
+    """The rules that apply in a database."""
 
     def __init__(self, database: Database, columns: Columns) -> None:
         self._database = database
         self._repos = Repos(database)
         self._bytes = {name: min(most, columns.limits.get(name, most)) for name, most in _BYTES.items()}
-        #: What is left to the server are at least as many ids again.
+        #: At least half of all ids are left for the server.
         self._max_id = columns.limits.get("id", 2**63 - 1) // 2
 
     def faults(self, overwrites: Sequence[tuple[Mapping[str, Any] | None, Mapping[str, Any]]]) -> list[Faults]:
-        """Return, for each overwrite, what is wrong with storing its build, in work that the database is running.
+        """Return the faults of each overwrite. For use in a transaction.
 
         Args:
-            overwrites: the build that is stored, None where there is none, and the fields of the one that is to be.
-                A documented field that is not among them is not looked at.
+            overwrites: the stored build, or None, and the fields of the new one. A documented field that is missing is
+                not checked.
 
-        Raises peewee.DatabaseError.
+        Raises:
+            peewee.DatabaseError: the database cannot be read.
 
         """
         found = [{name: [LEFT_OUT] for name in left_out(stored or {}, build)} for stored, build in overwrites]
@@ -87,9 +88,9 @@ class Rules:
         return found
 
     def standing(self) -> tuple[bool, str]:
-        """Return whether a Vela server's rules are in force, and what the role lacks to keep them, empty for nothing.
+        """Return whether the rules of a Vela server apply, and which privileges for them are missing; empty for none.
 
-        Without that, creations are refused. To work that the database is already running; raises peewee.DatabaseError.
+        If one is missing, creations are refused. For use in a transaction; raises peewee.DatabaseError.
         """
         access = self._repos.access()
         sequence = self._sequence()
@@ -99,10 +100,10 @@ class Rules:
         return access is not Access.ABSENT, ", and ".join(lacks)
 
     def pass_id(self, build_id: int) -> None:
-        """Have the server's sequence pass `build_id`, in the transaction that is about to insert a build with it.
+        """Advance the server's sequence to `build_id` at least, in the transaction that will insert a build with it.
 
-        SQLite does so by itself. A sequence is not moved back where the transaction is rolled back, which leaves out
-        some ids and does no harm. Raises peewee.DatabaseError.
+        SQLite does that by itself. A rollback does not move a sequence back, which only leaves out some ids. Raises
+        peewee.DatabaseError.
         """
         sequence = self._sequence()
         if sequence is None or sequence.last is None or build_id <= sequence.last:
@@ -140,12 +141,12 @@ class Rules:
 
 
 class _Sequence(NamedTuple):
-    """The sequence that gives the server's builds their ids.
+    """The sequence of the server's build ids.
 
     Attributes:
-        name: as a statement names it.
-        last: the last id that it has given, 0 for none; None if the role may not read that.
-        movable: whether the role may move it on.
+        name: its name in a statement.
+        last: its last value, 0 for none; None if the role may not read it.
+        movable: whether the role may advance it.
 
     """
 
@@ -155,12 +156,12 @@ class _Sequence(NamedTuple):
 
     @property
     def lacks(self) -> str:
-        """What the role lacks where it may not read it, or not move it on."""
+        """What the role lacks if it may not read or advance the sequence."""
         return f"the database's role may not read and move on the Vela server's sequence {self.name}"
 
 
 def _is_numbered(stored: Mapping[str, Any], build: Mapping[str, Any]) -> bool:
-    """Return whether the build has a number that it did not have before."""
+    """Return whether the build gets another number."""
     if "repo_id" not in build or "number" not in build:
         return False
     return (build["repo_id"], build["number"]) != (stored.get("repo_id"), stored.get("number"))

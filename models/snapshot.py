@@ -9,7 +9,7 @@ from peewee import JOIN, SQL, Model, Tuple, fn
 
 from build_admin.models.build import Build, compact, from_row
 from build_admin.models.plain import plain
-from build_admin.models.repair import ITS_REVISION, Repair, RepairRevision, spoken
+from build_admin.models.repair import ITS_REVISION, Repair, RepairRevision, repair_from_row
 from build_admin.models.revision import Revision, as_exported
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.postgresql import PostgresqlDatabase
@@ -50,7 +50,7 @@ class Snapshot:
         """
         names = list(Repair._meta.fields)
         for row in self._rows(Repair.select().order_by(Repair.repair)):
-            repair = spoken(dict(zip(names, row, strict=True)))
+            repair = repair_from_row(dict(zip(names, row, strict=True)))
             yield Repair, compact({name: repair[name] for name in names})
         for _, revision, text in heapq.merge(self._builds(), self._revisions()):
             yield Revision if revision else Build, text

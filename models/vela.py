@@ -1,12 +1,12 @@
-"""Vela: a Vela server's other tables in the same database. They are read, where they are there, and never written."""
+"""Vela: a Vela server's other tables in the same database. They are optional, and never written."""
 
 from peewee import BigIntegerField, CharField, Model
 
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 
-#: A table's columns, and whether each may be read; none of a table that is not there. `to_regclass` finds a table as an
-#: unqualified name in a statement does.
+#: Returns a table's columns, and whether each may be read; no rows if there is no such table. `to_regclass` finds the
+#: same table as the unqualified name in a statement.
 _SQLITE = "SELECT name, 1 FROM pragma_table_info(?)"
 _POSTGRESQL = (
     "SELECT attname, has_column_privilege(attrelid, attnum, 'SELECT') FROM pg_attribute "
@@ -26,7 +26,7 @@ class Worker(Model):
 
 
 class Executable(Model):
-    """A row of `build_executables`: what a worker that takes a pending build runs. Without it none can."""
+    """A row of `build_executables`: what a worker executes for a pending build, which cannot run without it."""
 
     build_id = BigIntegerField(primary_key=True)
 
@@ -35,9 +35,9 @@ class Executable(Model):
 
 
 def columns(database: Database, model: type[Model]) -> dict[str, bool]:
-    """Return the columns of the model's table, and whether each may be read; of a table that is not there, none.
+    """Return the columns of the model's table, and whether each may be read. There are none if there is no such table.
 
-    To ask first is the only way: on PostgreSQL, a SELECT that is refused spoils the transaction that it is in. Raises
+    This must be asked before a SELECT: on PostgreSQL, one that is refused aborts its transaction. Raises
     peewee.DatabaseError.
     """
     query = _POSTGRESQL if isinstance(database, PostgresqlDatabase) else _SQLITE
@@ -46,7 +46,7 @@ def columns(database: Database, model: type[Model]) -> dict[str, bool]:
 
 
 def withheld(database: Database, *models: type[Model]) -> list[str]:
-    """Return the names of those models' tables that are there, and of which a column that is used may not be read."""
+    """Return the names of those models' tables that exist and have a column which may not be read."""
     return [
         model._meta.table_name
         for model in models

@@ -1,4 +1,4 @@
-"""Workers: what a Vela server's own tables say for or against a build being dead."""
+"""Workers: evidence in a Vela server's tables for or against a build being dead."""
 
 import re
 import time
@@ -11,12 +11,12 @@ from build_admin.models.stores.statement import rows
 from build_admin.models.stores.text import shown
 from build_admin.models.vela import Executable, Worker
 
-#: Seconds since its last check-in after which a worker no longer speaks for the builds that it runs.
+#: Seconds after its last check-in for which a worker is taken to be alive.
 CHECK_IN = 300
 
 
 def instant(seconds: int) -> str:
-    """Return a time in Unix seconds as `2026-01-31T23:59:59Z`, or as the number where no calendar has it."""
+    """Return a time in Unix seconds as `2026-01-31T23:59:59Z`, or as the number if it is out of range."""
     try:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
     except (ValueError, OverflowError, OSError):
@@ -24,23 +24,23 @@ def instant(seconds: int) -> str:
 
 
 class Workers:
-    """The workers and what they run, as one transaction sees them; without a Vela server's tables nothing is known."""
+    """The workers and the builds that they run, as a transaction sees them; none without a Vela server's tables."""
 
     def __init__(self, database: Database) -> None:
-        """Read the workers, in work that the database is already running. Raises peewee.DatabaseError."""
+        """Read the workers. For use in a transaction; raises peewee.DatabaseError."""
         self._database = database
         self._columns = {name for name, allowed in vela.columns(database, Worker).items() if allowed}
         self._known = "hostname" in self._columns
         self._checked_in: dict[str, int] = {}
         self._running: dict[int, list[str]] = {}
         self._read_at = int(time.time())
-        #: The ids of the builds that a worker which has checked in within CHECK_IN seconds names as running.
+        #: The ids of the builds that are running according to a worker which is alive.
         self.alive: set[int] = set()
         if self._known:
             self._read()
 
     def evidence(self, builds: Collection[Mapping[str, Any]]) -> dict[int, list[str]]:
-        """Return, by id, a sentence for each fact that speaks for or against a build being dead."""
+        """Return sentences for or against each build being dead, by id."""
         found = {build["id"]: self._of_workers(build) for build in builds}
         pending = [build["id"] for build in builds if build["status"] == "pending"]
         if pending and vela.columns(self._database, Executable).get("build_id"):

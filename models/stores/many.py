@@ -1,7 +1,7 @@
-"""Many: many rows read, inserted or updated in few statements.
+"""Many: reads, inserts and updates many rows in few statements.
 
-SQLite runs in this process, and what costs there is Python: `executemany` loops in C. PostgreSQL is a round trip away,
-so there many rows are one statement: arrays for an UPDATE, a COPY for an INSERT.
+SQLite runs in this process, where Python is what costs time: `executemany` loops in C. PostgreSQL costs a round trip
+for each statement, so many rows are one statement: an UPDATE with arrays, or a COPY.
 """
 
 import json
@@ -17,12 +17,12 @@ from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.statement import Statement, fetched, placeholders
 from build_admin.models.stores.text import Undecodable
 
-#: Rows that go into one statement, at the most: each statement takes milliseconds, far from every timeout.
+#: Maximum number of rows in a statement: it takes some milliseconds, far less than any timeout.
 AT_ONCE = 500
 
 
 def among(database: Database, field: peewee.Field) -> peewee.Expression:
-    """Return that `field` is among the parameter `ids` of a Statement, for which `listed` makes the value."""
+    """Return the condition that `field` is in the parameter `ids` of a Statement; `listed` makes its value."""
     ids = Value("ids", converter=False)
     if isinstance(database, PostgresqlDatabase):
         return field == fn.ANY(ids)
@@ -34,12 +34,12 @@ def listed(database: Database, ids: Sequence[int]) -> Any:
     return list(ids) if isinstance(database, PostgresqlDatabase) else f"[{','.join(map(str, ids))}]"
 
 
-#: The builds that have one of the given pairs. For row values in a list SQLite would read the whole table.
+#: The builds that have one of the given pairs. For an IN with row values, SQLite would read the whole table.
 _OWNERS = """
     SELECT builds.repo_id, builds.number, builds.id FROM json_each(?) AS given CROSS JOIN builds
     ON builds.repo_id = json_extract(given.value, '$[0]') AND builds.number = json_extract(given.value, '$[1]')
 """
-# LIMIT has PostgreSQL look each pair up by the index. Without it, a table that has grown since ANALYZE is read whole.
+# LIMIT makes PostgreSQL use the index. Without it, a table that has grown since ANALYZE is read as a whole.
 _OWNERS_IN_POSTGRESQL = """
     SELECT given.repo_id, given.number, owner.id
     FROM unnest(%s::bigint[], %s::bigint[]) AS given (repo_id, number) CROSS JOIN LATERAL (
@@ -58,10 +58,10 @@ def owners_of(database: Database, numbers: Sequence[tuple[int, int]]) -> dict[tu
 
 
 class Many:
-    """The rows of one table, whose primary key is `id` where they are updated."""
+    """Writes rows of one table. To be updated, its primary key must be `id`."""
 
     def __init__(self, database: Database, model: type[Model], names: Sequence[str] = ()) -> None:
-        """Prepare for a table that has the columns `names`, or all that the model has."""
+        """Prepare for a table with the columns `names`; by default, all of the model."""
         self._database = database
         self._model = model
         self._table = model._meta.table_name
@@ -70,7 +70,7 @@ class Many:
         self._update = lru_cache(64)(self._compile_update)
 
     def insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert `rows`, each with every one of the columns. Raises peewee.DatabaseError."""
+        """Insert `rows`; each has all of the columns. Raises peewee.DatabaseError."""
         if not isinstance(self._database, PostgresqlDatabase):
             self._insert.execute_many(rows)
             return
@@ -83,9 +83,9 @@ class Many:
                 copy.write_row([row[name] for name in self._names])
 
     def update(self, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
-        """Set in each row, by its id, the columns that are given for it, one at least.
+        """Update rows by id; for each, the columns and values are given, one at least.
 
-        Raises peewee.IntegrityError where the table keeps a row as it is, and peewee.DatabaseError.
+        Raises peewee.IntegrityError if a row was not changed, and peewee.DatabaseError.
         """
         alike: dict[tuple[tuple[str, bool], ...], list[list[Any]]] = {}
         for row_id, values in rows:
@@ -94,11 +94,11 @@ class Many:
         for columns, found in alike.items():
             if self._update_alike(columns, found) != len(found):
                 raise peewee.IntegrityError(
-                    "an UPDATE has left a row as it was; a trigger or a policy of the table keeps it from changing"
+                    "an UPDATE has changed too few rows, because of a trigger or a policy of the table"
                 )
 
     def _update_alike(self, columns: tuple[tuple[str, bool], ...], rows: list[list[Any]]) -> int:
-        """Update rows of which each is the values of the columns, and the id; return how many there were."""
+        """Update rows, each given as the values of the columns and the id; return how many were changed."""
         cursor = self._database.cursor()
         with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
             if isinstance(self._database, PostgresqlDatabase):
@@ -110,10 +110,10 @@ class Many:
         return int(cursor.rowcount)
 
     def _compile_update(self, columns: tuple[tuple[str, bool], ...]) -> str:
-        """Return an UPDATE of these columns; of each it is given whether its values are no UTF-8."""
+        """Return an UPDATE of these columns, each given with whether its values are Undecodable."""
         names = [name for name, _ in columns]
         if not isinstance(self._database, PostgresqlDatabase):
-            # sqlite3 takes a text for what is UTF-8, and writes any other bytes as a blob.
+            # The module sqlite3 stores bytes as a blob.
             set_to = (f'"{name}" = {"CAST(? AS TEXT)" if undecodable else "?"}' for name, undecodable in columns)
             return f'UPDATE "{self._table}" SET {", ".join(set_to)} WHERE id = ?'  # noqa: S608 - the names are a model's
         arrays = ", ".join(f"%s::{self._type(name)}[]" for name in (*names, "id"))
