@@ -4,6 +4,7 @@ import itertools
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from playwright.sync_api import Browser
 
 from browser import Visit, chromium
 from postgresql import postgresql
-from service import Service, running
+from service import ROOT, Service, running
 from vela import Tables
 
 # A shell starts background processes with SIGINT ignored, and their children inherit that. Some tests send SIGINT to
@@ -99,6 +100,20 @@ def new_id() -> int:
 def data(tmp_path: Path) -> Path:
     """An empty data folder."""
     return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def single_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """build-admin.pyz, as `make dist` makes it."""
+    folder = tmp_path_factory.mktemp("dist")
+    make = subprocess.run(
+        [sys.executable, "-m", "pip", "-q", "wheel", "--no-deps", "-w", folder, ROOT], capture_output=True, check=False
+    )
+    assert make.returncode == 0, make.stderr
+    (wheel,) = folder.glob("*.whl")
+    file = folder / "build-admin.pyz"
+    subprocess.run([sys.executable, ROOT / "tools" / "make_pyz.py", wheel, file], check=True)
+    return file
 
 
 @pytest.fixture(scope="session")

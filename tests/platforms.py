@@ -6,10 +6,13 @@ import shutil
 import pytest
 
 WINDOWS = os.name == "nt"
+WINE = WINDOWS and "WINEPREFIX" in os.environ
 
+needs_cmd = pytest.mark.skipif(not WINDOWS, reason="only Windows has cmd.exe")
 needs_bash = pytest.mark.skipif(WINDOWS, reason="Windows has no POSIX shell")
 needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed here")
-needs_signals = pytest.mark.skipif(WINDOWS, reason="Windows cannot send Ctrl-C to a single process")
+needs_signals = pytest.mark.skipif(WINDOWS, reason="Windows has no signals except Ctrl-C")
+needs_own_postgresql = pytest.mark.skipif(WINE, reason="PostgreSQL for Windows does not start under Wine")
 needs_terminal = pytest.mark.skipif(WINDOWS, reason="Python cannot open pseudo-terminals on Windows")
 needs_file_modes = pytest.mark.skipif(WINDOWS, reason="Windows has no file modes; the folder's access list applies")
 needs_open_files_to_move = pytest.mark.skipif(WINDOWS, reason="Windows cannot rename or remove an open file")

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from build_admin.schemas.sample import SAMPLE
+from signals import own_console
 
 ROOT = Path(__file__).parent.parent
 KEY = "a signing key for the tests, and for them alone"
@@ -191,9 +192,10 @@ def running(*arguments: str, stderr: Any = None, program: Sequence[str] = PROGRA
         stderr=stderr,
         text=True,
         encoding="utf-8",
+        **own_console(),
     )
     try:
-        yield Service(_address(process, sample="--sample" in arguments), process)
+        yield Service(address(process, sample="--sample" in arguments), process)
     finally:
         process.terminate()
         try:
@@ -204,7 +206,7 @@ def running(*arguments: str, stderr: Any = None, program: Sequence[str] = PROGRA
                 process.stdout.close()
 
 
-def _address(process: "subprocess.Popen[str]", *, sample: bool) -> str:
+def address(process: "subprocess.Popen[str]", *, sample: bool) -> str:
     """Return the URL that a starting service prints. With `sample`, wait until it has stored the sample build.
 
     Raises AssertionError if the service ends, or prints nothing for START seconds.

@@ -1,13 +1,12 @@
 """The clock: where it is set back while the service runs, no timeout and no stop waits for it."""
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service import PROGRAM, Service, running
+from signals import STOP, send
 from sockets import HEALTH, connected, received
 
 #: Sets the wall clock of the process that imports it a day back, once a file is there.
@@ -40,11 +39,10 @@ def test_an_idle_client_and_half_a_request_are_closed(set_back: Service) -> None
         assert idle.recv(1) == b""
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send; its stop is Ctrl-Break")
 def test_a_stop_ends(set_back: Service) -> None:
     with connected(set_back) as half:
         half.sendall(HEALTH[:-2])
         assert set_back.get("/health").status == 200
         assert set_back.process
-        set_back.process.send_signal(signal.SIGTERM)
+        send(set_back.process, STOP)
         assert set_back.process.wait(10) == 0

@@ -1,35 +1,25 @@
 """build-admin.pyz: the whole service in one file, run by an interpreter that has no packages."""
 
 import subprocess
-import sys
 import venv
 from pathlib import Path
 
 from service import ROOT, environment, running
 
 
-def test_the_single_file_runs_without_packages(tmp_path: Path) -> None:
-    make = subprocess.run(
-        [sys.executable, "-m", "pip", "-q", "wheel", "--no-deps", "-w", tmp_path, ROOT],
-        capture_output=True,
-        check=False,
-    )
-    assert make.returncode == 0, make.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    file = tmp_path / "build-admin.pyz"
-    subprocess.run([sys.executable, ROOT / "tools" / "make_pyz.py", wheel, file], check=True)
-    assert file.stat().st_size < 2_000_000
+def test_the_single_file_runs_without_packages(tmp_path: Path, single_file: Path) -> None:
+    assert single_file.stat().st_size < 2_000_000
     venv.create(tmp_path / "bare", with_pip=False)
     (python,) = [*(tmp_path / "bare").glob("bin/python"), *(tmp_path / "bare").glob("Scripts/python.exe")]
 
     def run(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-        command = [str(python), "-I", str(file), *arguments]
+        command = [str(python), "-I", str(single_file), *arguments]
         return subprocess.run(command, cwd=tmp_path, env=environment(**settings), capture_output=True, text=True)
 
     (tmp_path / "one").write_bytes((ROOT / "tests" / "build.json").read_bytes().replace(b"\n", b""))
     assert run("import", "one").stdout.startswith("imported 1 builds")
     assert run("export").stdout.count("\n") == 1
-    serving = (str(python), "-I", str(file))
+    serving = (str(python), "-I", str(single_file))
     with running("--sample", program=serving, DATA=str(tmp_path / "served")) as service:
         sample = (ROOT / "tests" / "build.json").read_bytes()
         assert service.get("/ready").json == {"ready": True}

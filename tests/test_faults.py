@@ -16,7 +16,7 @@ import pytest
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.store import FILE
 from build_admin.models.stores.tables import absent
-from platforms import needs_limits
+from platforms import needs_limits, needs_own_postgresql
 from postgresql import await_waiting, postgresql
 from service import BUILDS, REPAIRS, Answer, Service, build, run, running
 from torture_repairs import fill
@@ -285,6 +285,7 @@ def test_a_table_that_is_gone_is_503_until_it_is_back(postgres: Service, adminis
     assert postgres.put(build(id=new_id, title="new")).status == 200
 
 
+@needs_own_postgresql
 def test_a_server_that_restarts_under_load_loses_nothing(data: Path) -> None:
     stop = threading.Event()
 

@@ -17,9 +17,10 @@ import psycopg
 import pytest
 
 from benchmarks.databases import fill
-from platforms import needs_signals, needs_terminal
+from platforms import needs_terminal
 from postgresql import await_waiting
 from service import BUILDS, PROGRAM, Service, build, environment, run, running
+from signals import own_console, send
 
 #: Enough for every command to take several tenths of a second.
 MANY = 20_000
@@ -52,7 +53,12 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def started(*arguments: Any, stderr: Any = subprocess.PIPE, **settings: Any) -> Iterator["subprocess.Popen[bytes]"]:
     command = [*PROGRAM, *map(str, arguments)]
     with subprocess.Popen(
-        command, env=environment(**settings), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr
+        command,
+        env=environment(**settings),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        **own_console(),
     ) as process:
         try:
             yield process
@@ -69,8 +75,8 @@ def await_true(condition: Callable[[], object]) -> None:
 
 def interrupt(process: "subprocess.Popen[bytes]") -> None:
     """Send Ctrl-C, and check what the command says to that."""
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30)[1].decode() == INTERRUPTED + "\n"
+    send(process, signal.SIGINT)
+    assert process.communicate(timeout=30)[1].decode().splitlines() == [INTERRUPTED]
     assert process.returncode == 130
 
 
@@ -78,7 +84,6 @@ def partial(folder: Path) -> bool:
     return any(path.stat().st_size for path in folder.glob("*.partial"))
 
 
-@needs_signals
 @pytest.mark.parametrize("revisions", [[], ["--revisions"]])
 def test_ctrl_c_removes_half_an_export(full: dict[str, Any], tmp_path: Path, revisions: list[str]) -> None:
     with started("export", *revisions, tmp_path / "file", **full) as process:
@@ -87,7 +92,6 @@ def test_ctrl_c_removes_half_an_export(full: dict[str, Any], tmp_path: Path, rev
     assert list(tmp_path.iterdir()) == []
 
 
-@needs_signals
 def test_ctrl_c_ends_an_export_that_nobody_reads_on(full: dict[str, Any]) -> None:
     with started("export", **full) as process:
         assert process.stdout
@@ -110,10 +114,9 @@ def test_an_export_to_a_full_disk_says_so(full: dict[str, Any]) -> None:
     with Path("/dev/full").open("wb") as disk:
         done = subprocess.run(command, env=environment(**full), stdout=disk, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 1
-    assert done.stderr.decode() == "build-admin: The export cannot be written: No space left on device.\n"
+    assert done.stderr.decode().splitlines() == ["build-admin: The export cannot be written: No space left on device."]
 
 
-@needs_signals
 def test_ctrl_c_removes_half_a_backup(full: dict[str, Any], tmp_path: Path) -> None:
     if "DATABASE_URL" in full:
         pytest.skip("a PostgreSQL database is not backed up here")
@@ -272,7 +275,7 @@ def test_ctrl_c_while_an_import_is_committed_tells_the_truth(
         holder.execute("SELECT pg_advisory_lock(1)")
         with started("import", file, **settings) as process:
             await_waiting(url)
-            process.send_signal(signal.SIGINT)
+            send(process, signal.SIGINT)
             assert process.stderr
             assert process.stderr.readline().startswith(b"It is too late to interrupt the import")
             holder.execute("SELECT pg_advisory_unlock(1)")

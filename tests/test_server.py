@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from build_admin.models.stores.store import FILE
-from platforms import needs_signals
 from service import BUILD, Service, build, run, running
+from signals import STOP, send
 from sockets import connected, received
 
 #: How often a service is stopped under load.
@@ -70,7 +70,6 @@ class Client(threading.Thread):
         return connection
 
 
-@needs_signals
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("stop", range(STOPS))
 def test_a_stop_under_load_answers_what_it_accepted(
@@ -87,7 +86,7 @@ def test_a_stop_under_load_answers_what_it_accepted(
         while sum(client.acknowledged for client in clients) < 100 + 17 * stop:
             time.sleep(0.002)
         assert service.process
-        service.process.send_signal([signal.SIGTERM, signal.SIGINT][stop % 2])
+        send(service.process, [STOP, signal.SIGINT][stop % 2])
         assert service.process.wait(15) == 0
         for client in clients:
             client.join(30)
@@ -106,7 +105,6 @@ def refuses(service: Service) -> None:
         pytest.fail("the service still takes connections")
 
 
-@needs_signals
 def test_a_stop_waits_for_a_request_at_work_and_takes_no_new_one(data: Path) -> None:
     with running(DATA=data) as service, contextlib.closing(sqlite3.connect(data / FILE, isolation_level=None)) as lock:
         service.create(id=1)
@@ -117,7 +115,7 @@ def test_a_stop_waits_for_a_request_at_work_and_takes_no_new_one(data: Path) -> 
         # Whoever is answered now was read after that request was.
         assert service.get("/health").status == 200
         assert service.process
-        service.process.send_signal(signal.SIGTERM)
+        send(service.process, STOP)
         refuses(service)
         lock.execute("ROLLBACK")
         answer = waiting.getresponse()
@@ -126,7 +124,6 @@ def test_a_stop_waits_for_a_request_at_work_and_takes_no_new_one(data: Path) -> 
         assert service.process.wait(10) == 0
 
 
-@needs_signals
 def test_a_stop_answers_who_waits_for_a_thread_and_who_is_still_sending(data: Path) -> None:
     with contextlib.ExitStack() as stack:
         service = stack.enter_context(running(DATA=data, THREADS=1))
@@ -143,7 +140,7 @@ def test_a_stop_answers_who_waits_for_a_thread_and_who_is_still_sending(data: Pa
             connection.sendall(request)
         waiting[2].sendall(request[:-5])
         assert service.process
-        service.process.send_signal(signal.SIGTERM)
+        send(service.process, STOP)
         with contextlib.suppress(OSError):
             while True:
                 stack.enter_context(connected(service))
@@ -153,7 +150,6 @@ def test_a_stop_answers_who_waits_for_a_thread_and_who_is_still_sending(data: Pa
         assert service.process.wait(10) == 0
 
 
-@needs_signals
 def test_a_stop_leaves_the_whole_store_in_its_file(data: Path) -> None:
     with running(DATA=data) as service:
         service.create(id=1)
@@ -168,31 +164,29 @@ def test_a_stop_leaves_the_whole_store_in_its_file(data: Path) -> None:
             lock.execute("ROLLBACK")
             assert waiting.result().status == 200
         assert service.process
-        service.process.send_signal(signal.SIGTERM)
+        send(service.process, STOP)
         assert service.process.wait(10) == 0
     assert [file.name for file in data.iterdir()] == [FILE]
     with contextlib.closing(sqlite3.connect(data / FILE)) as database:
         assert database.execute("SELECT title FROM builds").fetchall() == [("late",)]
 
 
-@needs_signals
 def test_a_second_signal_leaves_at_once(data: Path) -> None:
     with running(DATA=data, GRACE=60) as service, connected(service) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\n")  # begun, and never to be ended
         assert service.get("/health").status == 200
         assert service.process
-        service.process.send_signal(signal.SIGTERM)
+        send(service.process, STOP)
         refuses(service)
         assert service.process.poll() is None
-        service.process.send_signal(signal.SIGTERM)
-        assert service.process.wait(5) == 128 + signal.SIGTERM
+        send(service.process, STOP)
+        assert service.process.wait(5) == 128 + STOP
 
 
-@needs_signals
 def test_the_grace_period_bounds_a_stop(data: Path) -> None:
     with running(DATA=data, GRACE=1) as service, connected(service) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\n")  # begun, and never to be ended
         assert service.get("/health").status == 200
         assert service.process
-        service.process.send_signal(signal.SIGTERM)
+        send(service.process, STOP)
         assert service.process.wait(10) == 0

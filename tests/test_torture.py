@@ -9,8 +9,6 @@ from soak import soak
 from torture import kill_postgresql, kill_the_service
 from torture_repairs import kill_in_repairs, kill_postgresql_in_repairs
 
-pytestmark = needs_signals
-
 
 def test_kills_of_the_service_on_sqlite_lose_nothing(data: Path) -> None:
     figures = kill_the_service(6, data)
@@ -24,6 +22,7 @@ def test_kills_of_the_service_on_postgresql_lose_nothing(data: Path, new_databas
     assert figures.acknowledged > 0
 
 
+@needs_signals
 def test_kills_of_postgresql_lose_nothing(data: Path) -> None:
     with postgresql() as server:
         figures = kill_postgresql(2, data, server)
@@ -41,6 +40,7 @@ def test_kills_in_the_middle_of_repairs_leave_each_whole_on_postgresql(data: Pat
     assert figures.faults == []
 
 
+@needs_signals
 def test_kills_of_postgresql_in_the_middle_of_repairs_leave_each_whole(data: Path) -> None:
     with postgresql() as server:
         figures = kill_postgresql_in_repairs(2, data, server)

@@ -19,8 +19,9 @@ from build_admin.commands.errors import CommandError
 from build_admin.commands.files import new_file
 from build_admin.models.build import canonical
 from build_admin.schemas.records import Records
-from platforms import WINDOWS, needs_bash, needs_signals
+from platforms import WINDOWS, needs_bash
 from service import BUILDS, PROGRAM, REPAIRS, ROOT, build, environment, run, running
+from signals import own_console, send
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -170,21 +171,21 @@ def test_what_cannot_be_done_is_one_line(data: Path, tmp_path: Path) -> None:
     assert (done.returncode, "pg_dump" in done.stderr) == (1, True)
 
 
-@needs_signals
 def test_ctrl_c_leaves_nothing_half_done(data: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "app.py"), "import", "-"],
         env=environment(DATA=data),
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        **own_console(),
     )
     assert process.stdin
     # More than a pipe holds: the import is under way when all of it is written.
     for number in range(1, 1001):
         process.stdin.write(json.dumps(build(id=number)).encode() + b"\n")
     process.stdin.flush()
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30)[1] == b"build-admin: interrupted\n"
+    send(process, signal.SIGINT)
+    assert process.communicate(timeout=30)[1].splitlines() == [b"build-admin: interrupted"]
     assert process.returncode == 130
     assert exported({"DATA": data}) == []
 

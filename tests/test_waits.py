@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from build_admin.models.stores.store import FILE
+from platforms import needs_own_postgresql
 from postgresql import await_waiting, postgresql
 from service import BUILDS, Answer, Service, build, running
 
@@ -106,6 +107,7 @@ def frozen(data: Path) -> Iterator[tuple[Service, Callable[[], None], Callable[[
                 thaw()
 
 
+@needs_own_postgresql
 def test_a_frozen_postgresql_keeps_nobody_waiting_for_long(
     frozen: tuple[Service, Callable[[], None], Callable[[], None]],
 ) -> None:

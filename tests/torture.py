@@ -156,7 +156,7 @@ def kill_the_service(kills: int, data: Path, url: str = "") -> Figures:
         with running(DATA=data, DATABASE_URL=url, stderr=subprocess.DEVNULL) as service:
             with load(service, counts) as clients:
                 time.sleep(random.uniform(0.02, 0.4))  # the random moment
-                service.process.send_signal(signal.SIGKILL)
+                service.process.kill()
                 service.process.wait()
             figures.kills += 1
         check(figures, clients, counts, data, url)

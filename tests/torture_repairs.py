@@ -131,7 +131,7 @@ def kill_in_repairs(kills: int, data: Path, url: str = "", builds: int = FEW) ->
             client = Client(service, landed)
             client.start()
             time.sleep(random.uniform(0, 3 * seconds))  # the random moment
-            service.process.send_signal(signal.SIGKILL)
+            service.process.kill()
             service.process.wait()
             client.join(90)
             figures.kills += 1

@@ -50,10 +50,13 @@ def main(arguments: list[str]) -> int:
         return set_up
     with postgresql_over_tcp() as url:
         wine = {"WINEPREFIX": str(PREFIX), "WINEARCH": "win64", "WINEDEBUG": "-all", "WINEPATH": r"C:\Python"}
+        # Libpq is to look for no file with a password or a certificate: Wine cannot say what a file is in the way that
+        # libpq asks for, and libpq tells so on stderr.
+        libpq = {"PGPASSWORD": "none", "PGSSLMODE": "disable"}
         process = subprocess.Popen(
             ["wine", PYTHON, "-m", "pytest", *arguments],
             cwd=ROOT,
-            env={**os.environ, **wine, "BUILD_ADMIN_TEST_POSTGRES_URL": url},
+            env={**os.environ, **wine, **libpq, "BUILD_ADMIN_TEST_POSTGRES_URL": url},
             stdin=subprocess.DEVNULL,
             # A plain file as stdout does not work under Wine; a pipe does.
             stdout=subprocess.PIPE,
