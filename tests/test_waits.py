@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ import pytest
 from build_admin.models.stores.store import FILE
 from platforms import needs_own_postgresql
 from postgresql import await_waiting, postgresql
-from service import BUILDS, Answer, Service, build, running
+from service import BUILDS, REPAIRS, Answer, Service, build, running
 
 #: How many requests come at once. The last of them is answered in time too.
 MANY = 32
@@ -83,9 +84,20 @@ def test_a_sqlite_file_that_another_process_holds_is_waited_for_by_writers_alone
         assert service.put(build(id=1, title="new")).status == 200
 
 
-@pytest.fixture
-def frozen(data: Path) -> Iterator[tuple[Service, Callable[[], None], Callable[[], None]]]:
-    """A service on a PostgreSQL server of its own, a function that stops all its processes, and one that wakes them."""
+Frozen = tuple[Service, str, Callable[[], None], Callable[[], None]]
+
+#: The command, which waits for two seconds only for the answer to each statement of a repair.
+IMPATIENT = (
+    sys.executable,
+    "-c",
+    "from build_admin.models.stores import postgresql; postgresql.SILENCE = 2; "
+    "from build_admin.__main__ import main; main()",
+)
+
+
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frozen]:
+    """A service, the URL of its own PostgreSQL server, a function that stops its processes, and one that wakes them."""
     with postgresql() as server:
         processes: list[psutil.Process] = []
 
@@ -99,19 +111,21 @@ def frozen(data: Path) -> Iterator[tuple[Service, Callable[[], None], Callable[[
             while processes:
                 processes.pop().resume()
 
-        with running(DATA=data, DATABASE_URL=server.get_uri()) as service:
+        with running(
+            DATA=tmp_path_factory.mktemp("frozen"), DATABASE_URL=server.get_uri(), program=IMPATIENT
+        ) as service:
             service.create(id=1)
             try:
-                yield service, freeze, thaw
+                yield service, server.get_uri(), freeze, thaw
             finally:
                 thaw()
 
 
 @needs_own_postgresql
 def test_a_frozen_postgresql_keeps_nobody_waiting_for_long(
-    frozen: tuple[Service, Callable[[], None], Callable[[], None]],
+    frozen: Frozen,
 ) -> None:
-    service, freeze, thaw = frozen
+    service, _, freeze, thaw = frozen
     requests: list[Callable[[], Answer]] = [
         lambda: service.put(build(id=1, title="new")),
         lambda: service.get(f"{BUILDS}/1"),
@@ -137,3 +151,35 @@ def test_a_frozen_postgresql_keeps_nobody_waiting_for_long(
             pass
         for request in requests:
             assert list(pool.map(timed, [request] * 8)) == [(200, True)] * 8
+
+
+def test_a_postgresql_that_freezes_in_the_middle_of_a_repair_holds_no_thread_and_leaves_nothing_of_it(
+    frozen: Frozen,
+) -> None:
+    service, url, freeze, thaw = frozen
+    repair = {"where": {"ids": [1]}, "set": {"status": "error"}, "reason": "x"}
+    made = service.repair({"ids": [1]}, {"title": "repaired"}).json["repair"]
+    undo = f"{REPAIRS}/{made}/undo", {"reason": "x"}
+    before = service.find(1)
+
+    def ask(path: str, document: Any, tag: str | None = None) -> Answer:
+        return service.post(path if tag else f"{path}?dry_run=true", document, If_Match=tag)
+
+    tags = ask(REPAIRS, repair).etag, ask(*undo).etag
+    # The repair has written its build and a revision of it when it waits for the table. The preview of the undo waits
+    # for the table too, and the undo for the repair.
+    with ThreadPoolExecutor(3) as pool, psycopg.connect(url) as holder:
+        holder.execute("LOCK TABLE build_repair_revisions")
+        asked = [pool.submit(ask, REPAIRS, repair, tags[0]), pool.submit(ask, *undo)]
+        await_waiting(url, 2)
+        asked.append(pool.submit(ask, *undo, tags[1]))
+        await_waiting(url, 3)
+        freeze()
+        answers = [request.result() for request in asked]
+        assert [(answer.status, answer.headers["Retry-After"]) for answer in answers] == 3 * [(503, "1")]
+        thaw()
+    while service.get("/ready").status != 200:
+        pass
+    assert service.find(1) == before
+    assert len(service.get(REPAIRS).json) == 1
+    assert ask(*undo, tags[1]).status == 201

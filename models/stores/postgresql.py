@@ -19,6 +19,9 @@ T = TypeVar("T")
 #: Seconds for which to wait for a connection, unless the URL has a `connect_timeout`.
 CONNECT_TIMEOUT = 5
 
+#: Seconds for which a request waits for the result of one statement of a repair; each takes milliseconds.
+SILENCE = 60
+
 #: A connection URI (PostgreSQL's manual, section 32.1.1.2) whose only @ is the one before the host.
 _URL = re.compile(r"postgres(?:ql)?://([^@/]*@)?[^@/?]*(/[^@?]*)?(\?[^@]*)?")
 _FORM = (
@@ -216,7 +219,10 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         return connection
 
     def _patience(self) -> float | None:
-        return None if self._transaction.unhurried else max(0.001, self.time_left(ANSWER_TIMEOUT))
+        if not self._transaction.unhurried:
+            return max(0.001, self.time_left(ANSWER_TIMEOUT))
+        # Whoever runs a command can end it; a request must give its thread back.
+        return None if self._thread.arrived is None else SILENCE
 
     def _on_live_connection(self, work: Callable[[], T]) -> T:
         """Run `work`; run it once more if the thread's connection was lost since it was last used."""
