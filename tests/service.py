@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,7 @@ def status_of(service: Service, method: str, target: str, *headers: str) -> int:
     """Send a request with this target and these headers unchanged, and return the status of the response."""
     lines = [f"{method} {target} HTTP/1.1", "Host: x", "Connection: close", *headers, "", ""]
     with contextlib.closing(socket.create_connection((service.host, service.port), 20)) as connection:
-        connection.sendall("\r\n".join(lines).encode("ascii"))
+        connection.sendall("\r\n".join(lines).encode("latin-1"))
         response = http.client.HTTPResponse(connection)
         response.begin()
         return response.status
@@ -150,13 +151,20 @@ def refused(answer: Answer, status: int) -> dict[str, Any]:
 
 
 def peak(service: Service) -> int:
-    """Return the most memory, in bytes, that the service has had; 0 where the system does not tell."""
+    """Return the peak memory of the service in bytes, or 0 where the system has no /proc."""
     assert service.process
     with contextlib.suppress(FileNotFoundError):
         for line in Path(f"/proc/{service.process.pid}/status").read_text(encoding="ascii").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return 0
+
+
+def together(processes: Sequence[Service], clients: int, work: Any) -> list[Any]:
+    """Call `work(service, number)` in a thread for each client, spread over the processes, and return the results."""
+    with ThreadPoolExecutor(clients) as pool:
+        futures = [pool.submit(work, processes[number % len(processes)], number) for number in range(clients)]
+        return [future.result() for future in futures]
 
 
 def environment(**settings: Any) -> dict[str, str]:

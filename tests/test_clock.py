@@ -1,4 +1,4 @@
-"""The clock: where it is set back while the service runs, no timeout and no stop waits for it."""
+"""Timeouts and stops still work when the wall clock is set back while the service runs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from service import PROGRAM, Service, running
 from signals import STOP, send
 from sockets import HEALTH, connected, received
 
-#: Sets the wall clock of the process that imports it a day back, once a file is there.
+#: Sets the wall clock of the process that imports it back by a day, once a file exists.
 _BACK = """
 import os, time
 now = time.time
@@ -19,7 +19,7 @@ time.time = lambda: now() - 86400 * os.path.exists({file!r})
 
 @pytest.fixture
 def set_back(data: Path, tmp_path: Path) -> Iterator[Service]:
-    """A service with short timeouts, whose clock is a day back from when it has answered first."""
+    """A service with short timeouts, whose clock is set back by a day after its first response."""
     file = tmp_path / "back"
     (tmp_path / "sitecustomize.py").write_text(_BACK.format(file=str(file)), encoding="utf-8")
     settings = {"REQUEST_TIMEOUT": 1, "IDLE_TIMEOUT": 1, "GRACE": 1}
@@ -30,7 +30,7 @@ def set_back(data: Path, tmp_path: Path) -> Iterator[Service]:
         yield service
 
 
-def test_an_idle_client_and_half_a_request_are_closed(set_back: Service) -> None:
+def test_idle_connections_and_incomplete_requests_time_out(set_back: Service) -> None:
     with connected(set_back) as idle, connected(set_back) as half:
         idle.sendall(HEALTH)
         assert received(idle)[0] == 200
@@ -39,7 +39,7 @@ def test_an_idle_client_and_half_a_request_are_closed(set_back: Service) -> None
         assert idle.recv(1) == b""
 
 
-def test_a_stop_ends(set_back: Service) -> None:
+def test_the_deadline_of_a_stop_passes(set_back: Service) -> None:
     with connected(set_back) as half:
         half.sendall(HEALTH[:-2])
         assert set_back.get("/health").status == 200

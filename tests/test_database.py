@@ -1,4 +1,4 @@
-"""Groups of requests that share a commit: each is answered as it would be by itself."""
+"""Groups of requests that share a commit: each has the result that it would have alone."""
 
 import json
 import sqlite3
@@ -22,7 +22,6 @@ from build_admin.models.stores.errors import CommitLost, LeaveGroup
 from build_admin.models.stores.sqlite import CHECKPOINT, CHECKPOINT_OF_LARGE, LARGE, SqliteDatabase
 from build_admin.models.stores.store import FILE, Store, open_store
 from build_admin.settings import Settings
-from platforms import needs_open_files_to_move
 from postgresql import await_waiting
 from service import BUILD, KEY, build, token
 
@@ -30,7 +29,14 @@ ME = Author("me", "a-request")
 
 
 class Request:
-    """A member of a group: what `work` returned or raised, and what was told after the commit, in order."""
+    """A member of a group.
+
+    Attributes:
+        arrived: its arrival on the monotonic clock, for which the group asks.
+        outcomes: what each call of `work` returned or raised.
+        told: the outcomes that were passed to `on_commit` callbacks, in order.
+
+    """
 
     def __init__(self, database: Database, work: Callable[[], Any]) -> None:
         self.arrived = time.monotonic()
@@ -49,7 +55,7 @@ class Request:
 
 
 def group(builds: Builds, *works: Callable[[], Any]) -> list[Request]:
-    """Run each of `works` as a member of one group, and then those that have to again, as the server does."""
+    """Run each of `works` in groups, and run those that have left a group again after it, as the server does."""
     requests = [Request(builds.database, work) for work in works]
     waiting = [*requests]
     while waiting:
@@ -76,14 +82,14 @@ def stores(request: pytest.FixtureRequest, data: Path) -> tuple[Store, Store]:
 
 @pytest.fixture
 def two(stores: tuple[Store, Store]) -> tuple[Builds, Builds]:
-    """The builds of one database, builds 1 to 3 of which are there, in two connections."""
+    """One database that holds the builds 1 to 3, in two connections."""
     one, other = (Builds(store.database, store.columns) for store in stores)
     for number in (1, 2, 3):
         one.overwrite(build(id=number), ME, create=True)
     return one, other
 
 
-def test_overwrites_of_a_group_are_seen_and_told_after_its_commit(two: tuple[Builds, Builds]) -> None:
+def test_overwrites_of_a_group_are_visible_and_reported_after_its_commit(two: tuple[Builds, Builds]) -> None:
     builds, others = two
     requests = [Request(builds.database, partial(builds.overwrite, build(id=n, title="new"), ME)) for n in (1, 2)]
     with builds.database.group() as members:
@@ -96,7 +102,7 @@ def test_overwrites_of_a_group_are_seen_and_told_after_its_commit(two: tuple[Bui
     assert [[told.revision for told in request.told] for request in requests] == [[2], [2]]
 
 
-def test_overwrites_of_one_build_in_a_group_follow_each_other(two: tuple[Builds, Builds]) -> None:
+def test_overwrites_of_one_build_in_a_group_are_applied_in_order(two: tuple[Builds, Builds]) -> None:
     builds, others = two
     requests = group(builds, *[partial(builds.overwrite, build(id=1, title=title), ME) for title in ("1", "2", "3")])
     assert [[told.revision for told in request.told] for request in requests] == [[2], [3], [4]]
@@ -112,7 +118,7 @@ def test_a_member_that_reads_is_run_again_after_the_commit(two: tuple[Builds, Bu
     assert [told["title"] for told in read.told] == ["new"]
 
 
-def test_a_refusal_is_its_members_alone(two: tuple[Builds, Builds]) -> None:
+def test_a_refused_member_does_not_affect_the_others(two: tuple[Builds, Builds]) -> None:
     builds, others = two
     written, refused = group(
         builds,
@@ -125,7 +131,7 @@ def test_a_refusal_is_its_members_alone(two: tuple[Builds, Builds]) -> None:
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
-def test_a_member_that_fails_after_it_has_written_is_undone_alone(two: tuple[Builds, Builds], failing: int) -> None:
+def test_only_the_member_that_fails_after_a_write_is_rolled_back(two: tuple[Builds, Builds], failing: int) -> None:
     builds, others = two
 
     def fail() -> None:
@@ -144,7 +150,7 @@ def test_a_member_that_fails_after_it_has_written_is_undone_alone(two: tuple[Bui
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_a_lost_commit_is_told_to_those_that_wrote_and_run_by_none_again(
+def test_a_lost_commit_is_reported_to_the_members_that_wrote_and_none_is_run_again(
     two: tuple[Builds, Builds], monkeypatch: pytest.MonkeyPatch, committed: bool
 ) -> None:
     builds, others = two
@@ -182,7 +188,7 @@ def test_a_commit_that_fails_has_its_members_run_again(
     assert [others.find(number)["title"] for number in (1, 2)] == ["new"] * 2
 
 
-def test_a_member_that_takes_long_never_shares_a_commit(two: tuple[Builds, Builds]) -> None:
+def test_a_member_that_must_be_alone_is_run_after_the_commit(two: tuple[Builds, Builds]) -> None:
     builds, others = two
     seen = []
 
@@ -199,7 +205,7 @@ def test_a_member_that_takes_long_never_shares_a_commit(two: tuple[Builds, Build
 
 @pytest.fixture
 def picky(new_database: Any, data: Path) -> Store:
-    """A PostgreSQL store with builds 1 to 3, that turns down some titles in its own way."""
+    """A PostgreSQL store with the builds 1 to 3, and a trigger that refuses some titles."""
     store = open_store(data, new_database())
     builds = Builds(store.database, store.columns)
     for number in (1, 2, 3):
@@ -219,7 +225,7 @@ def picky(new_database: Any, data: Path) -> Store:
 
 @pytest.mark.parametrize("bad", [0, 1, 2])
 @pytest.mark.parametrize(("title", "expected"), [("too long", 400), ("against a rule", 503), ("not wanted", 503)])
-def test_a_neighbour_of_what_cannot_be_stored_is_stored(
+def test_the_other_members_are_stored_when_the_database_refuses_one(
     picky: Store, data: Path, bad: int, title: str, expected: int
 ) -> None:
     app = create_app(Settings(data=data, signing_key=KEY), picky)
@@ -246,7 +252,7 @@ def test_a_neighbour_of_what_cannot_be_stored_is_stored(
     assert 'build_admin_requests_total{method="PUT",route="/api/v1/admin/build",status="200"} 2.0' in metrics
 
 
-def test_an_update_that_changes_nothing_leaves_no_revision(picky: Store) -> None:
+def test_an_update_that_a_trigger_skips_leaves_no_revision(picky: Store) -> None:
     builds = Builds(picky.database, picky.columns)
     with pytest.raises(peewee.IntegrityError, match="no row"):
         builds.overwrite(build(id=1, title="not wanted"), ME)
@@ -255,7 +261,7 @@ def test_an_update_that_changes_nothing_leaves_no_revision(picky: Store) -> None
 
 
 def test_a_member_that_would_wait_for_a_row_leaves_the_group(new_database: Any, data: Path) -> None:
-    """Two that each hold a row and wait for the other's would wait until PostgreSQL ends one of them."""
+    """Two groups that each hold a row and wait for the other's would be a deadlock."""
     url = new_database()
     one, two = (Builds(store.database, store.columns) for store in (open_store(data, url), open_store(data, url)))
     for number in (1, 2):
@@ -267,7 +273,7 @@ def test_a_member_that_would_wait_for_a_row_leaves_the_group(new_database: Any, 
         with two.database.group() as members:
             for request in second:
                 members.run(request)
-        # What the group has written is there to be seen, and its lock to be had, before anything is waited for.
+        # The group has committed and released its locks before its member waits.
         assert members.again == second[1:]
         second[1].call()
 
@@ -281,7 +287,7 @@ def test_a_member_that_would_wait_for_a_row_leaves_the_group(new_database: Any, 
     assert [request.told[0].revision for request in (first, *second)] == [2, 2, 3]
 
 
-def test_a_database_that_somebody_holds_is_waited_for_by_all_at_once(builds: Builds, data: Path) -> None:
+def test_threads_that_wait_for_a_locked_database_time_out_together(builds: Builds, data: Path) -> None:
     database = builds.database
     assert isinstance(database, SqliteDatabase)
     database.timeout = 1
@@ -303,24 +309,10 @@ def test_a_database_that_somebody_holds_is_waited_for_by_all_at_once(builds: Bui
 
 
 @pytest.mark.parametrize(("extra", "pages"), [(0, CHECKPOINT), (LARGE, CHECKPOINT_OF_LARGE)])
-def test_a_large_store_is_checkpointed_in_smaller_steps(data: Path, extra: int, pages: int) -> None:
+def test_the_interval_of_checkpoints_depends_on_the_size_of_the_store(data: Path, extra: int, pages: int) -> None:
     store = open_store(data)
     store.database.execute_sql("CREATE TABLE filler AS SELECT zeroblob(?)", (extra,))
     store.close()
     reopened = open_store(data).database
     assert reopened.execute_sql("PRAGMA wal_autocheckpoint").fetchone() == (pages,)
     reopened.close()
-
-
-@needs_open_files_to_move
-def test_a_database_file_that_is_removed_is_not_written_to(builds: Builds, data: Path) -> None:
-    builds.overwrite(build(id=1), ME, create=True)
-    kept = data / "kept"
-    (data / FILE).rename(kept)
-    with pytest.raises(peewee.OperationalError):
-        builds.overwrite(build(id=1, title="lost"), ME)
-    with pytest.raises(peewee.OperationalError):
-        builds.find(1)
-    assert not (data / FILE).exists()
-    kept.rename(data / FILE)
-    assert builds.overwrite(build(id=1, title="found"), ME).revision == 2

@@ -1,4 +1,4 @@
-"""build-admin.pyz: the whole service in one file, run by an interpreter that has no packages."""
+"""The single file build-admin.pyz, run by an interpreter that has no packages."""
 
 import subprocess
 import venv

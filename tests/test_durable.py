@@ -1,4 +1,4 @@
-"""Power: an overwrite is answered after the disk has it, whatever the database's own settings are."""
+"""Durability: an overwrite is answered after it is on disk, whatever the database's own settings are."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ import pytest
 
 from service import Service, build, run, running
 
-#: A write to SQLite's write-ahead log, the end of a sync of it, and the beginning of an answer.
+#: System calls: a write to SQLite's write-ahead log, the end of a sync of it, and the beginning of a response.
 _EVENTS = {
     "W": re.compile(r"pwrite64\(\d+<[^>]*-wal>"),
     "S": re.compile(r"(?:fsync|fdatasync)(?:\(\d+<[^>]*-wal>\)| resumed>\)) += 0"),
@@ -24,7 +24,7 @@ _EVENTS = {
 
 @contextlib.contextmanager
 def traced(service: Service, file: Path) -> Iterator[None]:
-    """Write the service's system calls to a file; skip the test where they cannot be traced."""
+    """Write the service's system calls to a file. Skip the test where they cannot be traced."""
     if not shutil.which("strace"):
         pytest.skip("strace is not installed")
     assert service.process
@@ -42,7 +42,7 @@ def traced(service: Service, file: Path) -> Iterator[None]:
             strace.terminate()
 
 
-def test_sqlite_answers_after_its_log_is_on_disk(data: Path, tmp_path: Path) -> None:
+def test_on_sqlite_a_response_follows_the_sync_of_the_write_ahead_log(data: Path, tmp_path: Path) -> None:
     with running(DATA=data) as service:
         service.create(id=1)
         with traced(service, tmp_path / "calls"):
@@ -53,7 +53,7 @@ def test_sqlite_answers_after_its_log_is_on_disk(data: Path, tmp_path: Path) -> 
     assert re.fullmatch("(W+S+A){5}", events), events
 
 
-def test_postgresql_commits_on_disk_whatever_the_database_has_by_default(
+def test_on_postgresql_commits_are_synchronous_even_if_the_databases_default_is_off(
     new_database: Any, data: Path, tmp_path: Path
 ) -> None:
     url = new_database()

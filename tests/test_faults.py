@@ -1,4 +1,4 @@
-"""Faults of the database: answered with 503 in time, nothing half written, and served again without a restart."""
+"""Faults of the database are answered with 503 within the timeout, write nothing, and need no restart."""
 
 import contextlib
 import socket
@@ -25,20 +25,20 @@ THREADS = 4
 
 
 def unavailable(answer: Answer) -> bool:
-    """Whether an answer says, as the contract has it, that the database cannot be used."""
+    """Whether a response has the form of an error of the database."""
     return answer.status == 503 and answer.headers["Retry-After"] == "1" and list(answer.json) == ["error"]
 
 
 @pytest.fixture(scope="module")
 def url(new_database: Any) -> str:
-    """A PostgreSQL database of these tests' own."""
+    """A PostgreSQL database for the tests of this file."""
     database: str = new_database()
     return database
 
 
 @pytest.fixture(scope="module")
 def administrator(url: str) -> Iterator[Any]:
-    """A connection of somebody else's to that database."""
+    """A separate connection to that database."""
     with psycopg.connect(url, autocommit=True) as connection:
         yield connection
 
@@ -51,7 +51,7 @@ def postgres(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
 
 
 def end_connections(administrator: Any) -> int:
-    """End every connection of the service, as a restart of the server does, and return how many there were."""
+    """End every connection of the service, as a restart of PostgreSQL does, and return their number."""
     ended = administrator.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'build-admin'"
         " AND datname = current_database()"
@@ -60,12 +60,12 @@ def end_connections(administrator: Any) -> int:
 
 
 def on_every_thread(service: Service, path: str) -> list[int]:
-    """Ask often enough, and at once, that every thread of the service has answered; return the statuses."""
+    """Send so many requests at once that every thread of the service answers some; return the statuses."""
     with ThreadPoolExecutor(THREADS) as pool:
         return [answer.status for answer in pool.map(service.get, [path] * (8 * THREADS))]
 
 
-def test_a_connection_that_was_ended_while_idle_is_replaced_and_nobody_sees_it(
+def test_a_connection_that_was_ended_while_idle_is_replaced_without_an_error(
     postgres: Service, administrator: Any, new_id: int
 ) -> None:
     postgres.create(id=new_id)
@@ -90,18 +90,18 @@ def test_a_connection_that_is_ended_in_a_transaction_is_503_and_writes_nothing(
 
 
 class Cutter(threading.Thread):
-    """Stands between the service and PostgreSQL, and cuts the connection at the next COMMIT when it is told to."""
+    """A proxy between the service and PostgreSQL that can close the connection at a COMMIT."""
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
         self.target = psycopg.conninfo.conninfo_to_dict(url)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        #: What becomes of the next COMMIT: None, or whether it reaches the server, whose answer is lost then.
+        #: Whether the next COMMIT is sent to the server before its connection is closed; None to leave it open.
         self.commit_arrives: bool | None = None
-        #: Whether the server cannot be reached after that.
+        #: Whether new connections are refused.
         self.stays_away = False
-        #: Whether what the service sends is kept from the server, which does not answer then.
+        #: Whether data from the service is discarded, so that the server does not answer.
         self.frozen = False
 
     def run(self) -> None:
@@ -147,7 +147,7 @@ class Cutter(threading.Thread):
 
 @pytest.fixture(scope="module")
 def cut(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Cutter]]:
-    """A service whose connections to PostgreSQL go through a Cutter."""
+    """A service that connects to PostgreSQL through a Cutter."""
     cutter = Cutter(url)
     cutter.start()
     through = (
@@ -158,7 +158,7 @@ def cut(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Se
     cutter.listener.close()
 
 
-def test_a_commit_whose_answer_is_lost_is_found_to_be_done(cut: tuple[Service, Cutter], new_id: int) -> None:
+def test_a_commit_whose_response_is_lost_is_recognised_as_done(cut: tuple[Service, Cutter], new_id: int) -> None:
     service, cutter = cut
     service.create(id=new_id)
     cutter.commit_arrives = True
@@ -169,7 +169,7 @@ def test_a_commit_whose_answer_is_lost_is_found_to_be_done(cut: tuple[Service, C
     assert service.get(f"{BUILDS}/{new_id}/revisions").headers["X-Total-Count"] == "2"
 
 
-def test_a_commit_that_never_arrives_is_found_to_be_undone_and_done_again(
+def test_a_commit_that_does_not_reach_the_server_is_recognised_and_repeated(
     cut: tuple[Service, Cutter], new_id: int
 ) -> None:
     service, cutter = cut
@@ -181,7 +181,9 @@ def test_a_commit_that_never_arrives_is_found_to_be_undone_and_done_again(
 
 
 @pytest.mark.parametrize("arrives", [True, False])
-def test_an_outcome_that_none_can_tell_is_not_claimed(cut: tuple[Service, Cutter], new_id: int, arrives: bool) -> None:
+def test_a_commit_with_an_unknown_outcome_is_reported_as_unknown(
+    cut: tuple[Service, Cutter], new_id: int, arrives: bool
+) -> None:
     service, cutter = cut
     service.create(id=new_id)
     cutter.stays_away, cutter.commit_arrives = True, arrives
@@ -192,9 +194,7 @@ def test_an_outcome_that_none_can_tell_is_not_claimed(cut: tuple[Service, Cutter
     assert service.find(new_id)["title"] == ("new" if arrives else build()["title"])
 
 
-def test_a_server_that_says_nothing_any_more_is_not_waited_for_without_end(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_does_not_answer_times_out(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cutter = Cutter(url)
     cutter.start()
     monkeypatch.setattr(PostgresqlDatabase, "_patience", lambda database: 1)
@@ -210,17 +210,17 @@ def test_a_server_that_says_nothing_any_more_is_not_waited_for_without_end(
     cutter.listener.close()
 
 
-def test_a_row_that_somebody_else_holds_is_503_in_time(postgres: Service, url: str, new_id: int) -> None:
+def test_a_put_that_waits_too_long_for_a_locked_row_is_503(postgres: Service, url: str, new_id: int) -> None:
     postgres.create(id=new_id)
     with psycopg.connect(url) as holder:
         holder.execute("SELECT * FROM builds WHERE id = %s FOR UPDATE", (new_id,))
         assert unavailable(postgres.put(build(id=new_id, title="new")))
-        # Other builds, and reading this one, wait for nobody.
+        # A read does not wait for the lock.
         assert postgres.find(new_id)["title"] == build()["title"]
     assert postgres.put(build(id=new_id, title="new")).status == 200
 
 
-def test_who_waits_for_a_lock_keeps_no_reader_waiting(data: Path) -> None:
+def test_puts_that_wait_for_a_lock_do_not_delay_reads(data: Path) -> None:
     with running(DATA=data) as service, contextlib.closing(sqlite3.connect(data / "builds.sqlite3")) as other:
         service.create(id=1)
         other.isolation_level = None
@@ -242,7 +242,7 @@ def test_who_waits_for_a_lock_keeps_no_reader_waiting(data: Path) -> None:
 def test_a_database_that_cannot_write_is_503_and_writes_nothing(
     postgres: Service, administrator: Any, new_id: int, condition: str, when: str
 ) -> None:
-    """A constraint that is deferred fails at the commit."""
+    """A deferred constraint fails at the commit."""
     postgres.create(id=new_id)
     administrator.execute(
         "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
@@ -259,7 +259,7 @@ def test_a_database_that_cannot_write_is_503_and_writes_nothing(
     assert postgres.get(f"{BUILDS}/{new_id}/revisions").headers["X-Total-Count"] == "2"
 
 
-def test_a_read_only_database_is_503_for_writers_alone(
+def test_a_read_only_database_is_503_for_writes_only(
     postgres: Service, administrator: Any, url: str, new_id: int
 ) -> None:
     postgres.create(id=new_id)
@@ -276,7 +276,7 @@ def test_a_read_only_database_is_503_for_writers_alone(
     assert postgres.put(build(id=new_id, title="new")).status == 200
 
 
-def test_a_table_that_is_gone_is_503_until_it_is_back(postgres: Service, administrator: Any, new_id: int) -> None:
+def test_a_missing_table_is_503_until_it_exists_again(postgres: Service, administrator: Any, new_id: int) -> None:
     postgres.create(id=new_id)
     administrator.execute("ALTER TABLE builds RENAME TO elsewhere")
     assert unavailable(postgres.put(build(id=new_id, title="new")))
@@ -286,11 +286,11 @@ def test_a_table_that_is_gone_is_503_until_it_is_back(postgres: Service, adminis
 
 
 @needs_own_postgresql
-def test_a_server_that_restarts_under_load_loses_nothing(data: Path) -> None:
+def test_a_restart_of_postgresql_under_load_loses_no_acknowledged_overwrite(data: Path) -> None:
     stop = threading.Event()
 
     def overwrite(service: Service, build_id: int) -> tuple[int, set[int]]:
-        """Overwrite a build until told to stop; return the last value that was acknowledged, and the other statuses."""
+        """Overwrite a build until `stop` is set; return the last acknowledged value, and other statuses than 200."""
         acknowledged, value = 0, 0
         others: set[int] = set()
         while not stop.is_set():
@@ -323,7 +323,7 @@ def test_a_server_that_restarts_under_load_loses_nothing(data: Path) -> None:
             assert service.put(build(id=1, title="after")).status == 200
 
 
-def test_a_database_that_is_not_there_stops_the_start_in_one_line(data: Path) -> None:
+def test_an_unreachable_database_stops_the_start_without_showing_the_password(data: Path) -> None:
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
     for command in ("serve", "check"):
@@ -343,20 +343,20 @@ def test_a_database_that_is_not_there_stops_the_start_in_one_line(data: Path) ->
         ("postgresql://a@127.0.0.1/b?sslmod=require", "BUILD_ADMIN_DATABASE_URL"),
     ],
 )
-def test_a_url_that_is_wrong_stops_the_start_in_one_line(data: Path, wrong: str, says: str) -> None:
+def test_an_invalid_database_url_stops_the_start_with_one_line(data: Path, wrong: str, says: str) -> None:
     finished = run("check", DATA=data, DATABASE_URL=wrong)
     assert finished.returncode == 1
     assert says in finished.stderr
     assert finished.stderr.count("\n") == 1
 
 
-def test_a_url_may_begin_as_the_vela_servers_does(new_database: Any, data: Path) -> None:
+def test_a_database_url_may_begin_with_postgres(new_database: Any, data: Path) -> None:
     checked = run("check", DATA=data, DATABASE_URL=new_database().replace("postgresql://", "postgres://"))
     assert checked.returncode == 0, checked.stderr
     assert "reachable" in checked.stdout
 
 
-def test_without_the_extra_the_start_says_what_to_install(data: Path) -> None:
+def test_without_psycopg_the_start_names_the_package_to_install(data: Path) -> None:
     data.mkdir()
     (data / "psycopg.py").write_text("raise ImportError", encoding="utf-8")
     finished = run("serve", DATA=data, PYTHONPATH=data, DATABASE_URL="postgresql://a@127.0.0.1/b")
@@ -378,7 +378,7 @@ def test_a_password_may_have_any_character(postgres_url: str, new_database: Any,
 
 
 def limit(service: Service, name: str, most: int | None) -> None:
-    """Set a resource limit of the running service; None takes it away as far as it may be."""
+    """Set a resource limit of the running service; None sets the hard limit."""
     import resource
 
     assert service.process
@@ -388,7 +388,7 @@ def limit(service: Service, name: str, most: int | None) -> None:
 
 
 @needs_limits
-def test_a_full_disk_is_503_loses_nothing_and_is_served_again(data: Path) -> None:
+def test_a_full_disk_is_503_loses_nothing_and_needs_no_restart(data: Path) -> None:
     with running(DATA=data) as service:
         service.create(id=1)
         assert service.process
@@ -405,7 +405,7 @@ def test_a_full_disk_is_503_loses_nothing_and_is_served_again(data: Path) -> Non
 
 
 @needs_limits
-def test_a_disk_that_fills_in_the_middle_of_a_repair_leaves_nothing_of_it(data: Path) -> None:
+def test_a_repair_that_fills_the_disk_is_503_and_writes_nothing(data: Path) -> None:
     fill(data, "", 2000)
     with running(DATA=data) as service:
         document = {"where": {"repo_id": 1}, "set": {"status": "error"}, "reason": "x"}
@@ -421,7 +421,7 @@ def test_a_disk_that_fills_in_the_middle_of_a_repair_leaves_nothing_of_it(data: 
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_a_repair_that_cannot_be_written_whole_is_not_written_at_all(
+def test_a_repair_of_which_a_trigger_skips_a_row_writes_nothing(
     postgres: Service, administrator: Any, new_id: int
 ) -> None:
     for number in range(3):
@@ -442,7 +442,7 @@ def test_a_repair_that_cannot_be_written_whole_is_not_written_at_all(
     assert postgres.post(REPAIRS, document, If_Match=tag).status == 201
 
 
-def test_a_repair_of_a_row_that_somebody_else_holds_is_503_in_time(postgres: Service, url: str, new_id: int) -> None:
+def test_a_repair_that_waits_too_long_for_a_locked_row_is_503(postgres: Service, url: str, new_id: int) -> None:
     postgres.create(id=new_id)
     document = {"where": {"ids": [new_id]}, "set": {"status": "error"}, "reason": "x"}
     tag = postgres.post(f"{REPAIRS}?dry_run=true", document).etag
@@ -454,7 +454,7 @@ def test_a_repair_of_a_row_that_somebody_else_holds_is_503_in_time(postgres: Ser
 
 
 @needs_limits
-def test_too_many_open_files_are_survived(data: Path) -> None:
+def test_requests_that_run_out_of_files_are_200_or_503_and_need_no_restart(data: Path) -> None:
     with running(DATA=data, THREADS=8) as service:
         service.create(id=1)
         assert service.process
@@ -464,14 +464,4 @@ def test_too_many_open_files_are_survived(data: Path) -> None:
             puts = list(pool.map(lambda number: service.put(build(id=1, title=f"t{number}")).status, range(16)))
         assert set(puts) <= {200, 503}
         limit(service, "RLIMIT_NOFILE", None)
-        assert service.put(build(id=1, title="new")).status == 200
-
-
-def test_a_file_that_somebody_else_holds_is_503_in_time(data: Path) -> None:
-    with running(DATA=data) as service, contextlib.closing(sqlite3.connect(data / FILE, isolation_level=None)) as other:
-        service.create(id=1)
-        other.execute("BEGIN IMMEDIATE")
-        assert unavailable(service.put(build(id=1, title="new")))
-        assert service.find(1)["title"] == build()["title"]
-        other.execute("ROLLBACK")
         assert service.put(build(id=1, title="new")).status == 200

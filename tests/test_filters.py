@@ -1,4 +1,4 @@
-"""The list's filters by host, by how long a build is stuck, and by a repository's name, and those names themselves."""
+"""The list's filters `host`, `stuck_before` and `repo`, and the list of repositories."""
 
 import re
 from pathlib import Path
@@ -46,12 +46,14 @@ def stuck(service: Service, new_id: int) -> int:
         ("stuck_before=201&host=w0&per_page=1&page=2", [2]),
     ],
 )
-def test_stuck_and_host_filter_the_list(service: Service, stuck: int, query: str, numbers: list[int]) -> None:
+def test_the_list_filters_by_host_before_and_stuck_before(
+    service: Service, stuck: int, query: str, numbers: list[int]
+) -> None:
     answer = service.get(f"{BUILDS}?repo_id={stuck}&{query}")
     assert [build["number"] for build in answer.json] == numbers
 
 
-def test_an_empty_host_is_found_as_it_reads(service: Service, new_id: int) -> None:
+def test_an_empty_host_selects_builds_without_a_host(service: Service, new_id: int) -> None:
     service.create(id=new_id, repo_id=new_id, number=1, host="")
     service.create(id=new_id + 10_000, repo_id=new_id, number=2, host="w1")
     assert [build["id"] for build in service.get(f"{BUILDS}?repo_id={new_id}&host=").json] == [new_id]
@@ -62,7 +64,7 @@ def test_a_filter_that_does_not_parse_is_refused(service: Service, query: str) -
     refused(service.get(f"{BUILDS}?{query}"), 400)
 
 
-def test_without_a_vela_server_no_repository_has_a_name(service: Service) -> None:
+def test_without_a_vela_server_the_list_of_repositories_is_empty(service: Service) -> None:
     answer = service.get(REPOS)
     assert (answer.status, answer.body, answer.headers["X-Total-Count"]) == (200, b"[]\n", "0")
     assert "repo_id" in refused(service.get(f"{BUILDS}?repo=octocat/hello-world"), 400)["error"]
@@ -78,7 +80,7 @@ def named(beside: tuple[Service, Tables], new_id: int) -> tuple[Service, int]:
     return service, new_id
 
 
-def test_a_build_is_found_by_its_repositorys_name(named: tuple[Service, int]) -> None:
+def test_the_list_filters_by_the_name_of_a_repository(named: tuple[Service, int]) -> None:
     service, repo_id = named
     name = f"octocat/gr%C3%B6%C3%9Fer%20{repo_id}"
     for query in (f"repo={name}", f"repo={name}&repo_id={repo_id}", f"repo={name}&number=1"):
@@ -87,14 +89,14 @@ def test_a_build_is_found_by_its_repositorys_name(named: tuple[Service, int]) ->
     assert service.get(f"{BUILDS}?repo={name}&number=2").json == []
 
 
-def test_a_name_that_is_not_known_is_refused(named: tuple[Service, int]) -> None:
+def test_an_unknown_name_or_one_that_contradicts_repo_id_is_refused(named: tuple[Service, int]) -> None:
     service, repo_id = named
     for query in ("repo=octocat/goodbye", "repo=", f"repo=octocat/gr%C3%B6%C3%9Fer%20{repo_id}&repo_id=7"):
         error = refused(service.get(f"{BUILDS}?{query}"), 400)["error"]
     assert f"has repo_id {repo_id}, not 7" in error
 
 
-def test_repositories_are_named(named: tuple[Service, int]) -> None:
+def test_repositories_are_listed_and_filtered_by_id_and_name(named: tuple[Service, int]) -> None:
     service, repo_id = named
     repo = {"id": repo_id, "full_name": f"octocat/größer {repo_id}"}
     assert repo in service.get(REPOS).json
@@ -106,11 +108,11 @@ def test_repositories_are_named(named: tuple[Service, int]) -> None:
 
 
 @pytest.mark.parametrize("query", ["id=", "id=1,", "id=0", "id=01", "id=1,%202", "full_name=%00", "name=x", "page=1"])
-def test_what_repositories_cannot_be_asked_for_by_is_refused(service: Service, query: str) -> None:
+def test_an_invalid_parameter_of_the_list_of_repositories_is_refused(service: Service, query: str) -> None:
     refused(service.get(f"{REPOS}?{query}"), 400)
 
 
-def test_repositories_are_listed_up_to_a_bound(data: Path) -> None:
+def test_at_most_a_thousand_repositories_are_listed(data: Path) -> None:
     tables = Tables({"DATA": data})
     tables.make()
     for number in range(1, 1003):
@@ -120,7 +122,7 @@ def test_repositories_are_listed_up_to_a_bound(data: Path) -> None:
     assert ([repo["id"] for repo in answer.json], answer.headers["X-Total-Count"]) == ([*range(1, 1001)], "1002")
 
 
-def test_a_table_that_may_not_be_read_is_told_of_once_and_is_no_error(
+def test_a_missing_privilege_on_a_vela_servers_table_is_logged_once_and_fails_no_request(
     new_database: Any, data: Path, tmp_path: Path
 ) -> None:
     url = new_database()

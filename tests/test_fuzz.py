@@ -1,4 +1,4 @@
-"""Malformed HTTP on the socket: no 500, no stuck worker, and the stored builds as they were."""
+"""Malformed HTTP causes no 500, blocks no worker thread, and changes no build."""
 
 import contextlib
 import os
@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from service import BUILD, BUILDS, Service, running
+from sockets import connected, everything
 
-#: How many requests are made up; `make fuzz` makes more.
+#: The number of generated requests; `make fuzz` sends more.
 REQUESTS = 40 * int(os.environ.get("BUILD_ADMIN_TEST_EXAMPLES", "20"))
 
 SMUGGLED = b"PUT /api/v1/admin/build HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
@@ -82,8 +83,8 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield service
 
 
-def made_up(chance: random.Random) -> bytes:
-    """Return a request, or several, with a few things wrong with it."""
+def generated(chance: random.Random) -> bytes:
+    """Return a request with random faults, or several copies of it."""
     headers = b"".join(chance.sample(HEADERS, chance.randrange(5)))
     request = chance.choice(HEADS) + headers + b"\r\n" + chance.choice(BODIES)
     if chance.random() < 0.3:
@@ -95,20 +96,16 @@ def made_up(chance: random.Random) -> bytes:
 
 
 def statuses(service: Service, request: bytes) -> list[int]:
-    """Send bytes, end the sending, and return the statuses of whatever is answered."""
-    with contextlib.closing(socket.create_connection((service.host, service.port), 20)) as connection:
-        text = b""
+    """Send bytes, shut down the sending side, and return the statuses of all responses."""
+    with connected(service) as connection:
         with contextlib.suppress(OSError):
             connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)
-        with contextlib.suppress(ConnectionError):
-            while data := connection.recv(65536):
-                text += data
-    return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", text)]
+        return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", everything(connection))]
 
 
 def memory(service: Service) -> int:
-    """Return the kibibytes of memory that the service holds, 0 where the system does not say so."""
+    """Return the resident memory of the service in KiB, or 0 where the system has no /proc."""
     assert service.process
     with (
         contextlib.suppress(OSError),
@@ -118,14 +115,14 @@ def memory(service: Service) -> int:
     return 0
 
 
-def test_made_up_requests_break_nothing(fuzzed: Service) -> None:
+def test_generated_requests_cause_no_server_error_and_no_growth_of_memory(fuzzed: Service) -> None:
     stored = fuzzed.create(id=1)
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
     before = 0
     for number in range(REQUESTS):
-        request = made_up(chance)
+        request = generated(chance)
         seen = statuses(fuzzed, request)
         assert not [status for status in seen if status >= 500 and status not in (501, 505)], (request, seen)
         if number == REQUESTS // 4:
@@ -138,7 +135,7 @@ def test_made_up_requests_break_nothing(fuzzed: Service) -> None:
     assert grown < 8 * 1024
 
 
-def test_a_length_of_absurdly_many_digits_is_answered(fuzzed: Service) -> None:
+def test_a_content_length_of_5000_digits_is_refused(fuzzed: Service) -> None:
     assert statuses(fuzzed, b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n") == [400]
 
 
@@ -153,8 +150,9 @@ def test_a_length_of_absurdly_many_digits_is_answered(fuzzed: Service) -> None:
     ],
 )
 @pytest.mark.parametrize("line", [b"POST /health HTTP/1.1\r\n", b"POST /health HTTP/1.0\r\nConnection: keep-alive\r\n"])
-def test_a_request_cannot_hide_another(fuzzed: Service, line: bytes, head: bytes) -> None:
-    """Where the length is ambiguous, what follows is never taken for a request of its own and served."""
+def test_nothing_after_a_request_of_ambiguous_length_is_served_as_a_request(
+    fuzzed: Service, line: bytes, head: bytes
+) -> None:
     hidden = b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n"
     seen = statuses(fuzzed, line + b"Host: x\r\n" + head + b"\r\n0\r\n\r\n" + hidden)
     assert seen

@@ -1,4 +1,4 @@
-"""Requests that arrive together share a commit, and each is answered as if it had come alone: over real sockets."""
+"""Requests that arrive together share a commit, and each gets the response that it would get alone."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ TRIGGERS = {
 
 
 class Store:
-    """A service, its log, and its database, which can be written to past it, and kept from being written."""
+    """A service, its log, and a connection to its database."""
 
     def __init__(self, kind: str, service: Service, log: Path, database: Any) -> None:
         self.kind, self.service, self.database = kind, service, database
@@ -40,14 +40,14 @@ class Store:
         return list(cursor.fetchall()) if cursor.description else []
 
     def answers(self, requests: Sequence[bytes]) -> list[tuple[int, dict[str, str], bytes]]:
-        """Send requests that wait behind the first one until all have arrived; return their answers."""
+        """Send requests while the database is locked, so that they form one group, and return their responses."""
         with contextlib.ExitStack() as stack:
             connections = [stack.enter_context(connected(self.service)) for _ in requests]
             self.execute("BEGIN IMMEDIATE" if self.kind == "sqlite" else "BEGIN; LOCK TABLE builds")
             try:
                 for connection, request in zip(connections, requests, strict=True):
                     connection.sendall(request)
-                    # Who is answered now was read after that request was.
+                    # The service reads requests in order, so it has read this one before /health.
                     assert self.service.get("/health").status == 200
             finally:
                 self.execute("ROLLBACK")
@@ -74,7 +74,7 @@ def store(request: pytest.FixtureRequest, data: Path) -> Iterator[Store]:
             yield Store(request.param, service, file, database)
 
 
-#: What can be the matter with a member of a group, and what it is answered; its answer is what it would be alone.
+#: The kinds of members of a group, with the status that each gets, in a group as alone.
 MEMBERS = {
     "good": 200,
     "a broken record": 200,
@@ -88,8 +88,8 @@ MEMBERS = {
 
 
 @pytest.mark.parametrize("shift", range(len(MEMBERS)))
-def test_each_member_of_a_group_gets_its_own_answer(store: Store, shift: int) -> None:
-    """Each kind is the first once: the first failure ends a group, and who is before it is not who comes after."""
+def test_each_member_of_a_group_gets_its_own_response(store: Store, shift: int) -> None:
+    """Each kind comes first once, because the first failure ends a group."""
     kinds = [*MEMBERS, *MEMBERS]
     kinds = kinds[shift:] + kinds[:shift]
     requests = []
@@ -126,14 +126,14 @@ def test_each_member_of_a_group_gets_its_own_answer(store: Store, shift: int) ->
             assert headers["etag"] == store.service.get(f"{BUILDS}/{number}").etag
         else:
             assert list(json.loads(body)) in (["error"], ["error", "fields"])
-        # Those that were run again have stored what they were to store once.
+        # A request that was run again has been stored once.
         revisions = 2 if status == 200 else 1
         assert store.execute(f"SELECT count(*) FROM build_revisions WHERE build_id = {number}") == [(revisions,)]
 
 
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 def test_a_group_is_one_transaction(store: Store) -> None:
-    """SQLite does not tell which transaction has written a row."""
+    """SQLite does not record which transaction has written a row."""
     for number in range(1, 9):
         store.service.create(id=number)
     answers = store.answers([put(store.service, build(id=number, title="new")) for number in range(1, 9)])

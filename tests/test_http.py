@@ -1,4 +1,4 @@
-"""HTTP as RFC 9110 and RFC 9112 have it, byte for byte: what is refused, where a request ends, and what closes."""
+"""HTTP as in RFC 9110 and RFC 9112: refused requests, the end of a request, and the end of a connection."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from sockets import HEALTH, answer_to, connected, everything, put, received
 
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with limits that a test can reach."""
+    """A service with a small limit of the header."""
     with running(DATA=tmp_path_factory.mktemp("limited"), MAX_HEADER=4096, THREADS=2) as service:
         yield service
 
@@ -47,9 +47,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         (b"GET /health HTTP/1.0\r\nTransfer-Encoding:\r\n\r\n0\r\n\r\n", 400),
     ],
 )
-def test_what_does_not_reach_the_application_is_answered_in_json_too(
-    limited: Service, request_: bytes, status: int
-) -> None:
+def test_requests_that_the_server_refuses_are_answered_in_json(limited: Service, request_: bytes, status: int) -> None:
     answered, headers, body = answer_to(limited, request_)
     assert answered == status
     assert headers["content-type"] == "application/json"
@@ -59,35 +57,36 @@ def test_what_does_not_reach_the_application_is_answered_in_json_too(
     assert list(json.loads(body)) == ["error"]
 
 
-def test_the_clients_request_id_comes_back_with_an_early_answer(limited: Service) -> None:
+def test_a_request_that_the_server_refuses_keeps_its_request_id(limited: Service) -> None:
     request = b"PUT /health HTTP/1.1\r\nHost: x\r\nX-Request-ID: mine.1\r\nContent-Length: 600000\r\n\r\n"
     assert answer_to(limited, request)[1]["x-request-id"] == "mine.1"
 
 
-def test_a_client_that_is_still_sending_gets_its_answer(limited: Service) -> None:
+def test_a_client_that_is_still_sending_gets_its_response(limited: Service) -> None:
     with connected(limited) as connection:
         connection.sendall(b"PUT " + BUILD.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n")
         status, headers, _ = received(connection)
         assert (status, headers["connection"]) == (413, "close")
-        # A closed socket would answer these with a reset, which overtakes the answer on some systems.
+        # A closed socket would answer these with a reset, which discards the response on some systems.
         for _ in range(10):
             connection.sendall(b"x" * 10_000)
 
 
-def test_a_body_that_is_refused_is_not_asked_for(limited: Service) -> None:
+def test_a_refused_body_gets_no_100_continue(limited: Service) -> None:
     request = b"PUT /health HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 600000\r\n\r\n"
     with connected(limited) as connection:
         connection.sendall(request)
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_body_of_exactly_the_limit_is_taken_also_in_small_chunks(limited: Service) -> None:
+@pytest.mark.parametrize("size", [1, 1024])
+def test_the_limit_of_the_body_applies_to_what_the_chunks_hold(limited: Service, size: int) -> None:
     body = json.dumps(build(id=1)).encode().ljust(262_144)
     head = (
         f"PUT {BUILD}?dry_run=true HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIf-None-Match: *\r\n"
         f"Authorization: Bearer {limited.token}\r\nTransfer-Encoding: chunked\r\n\r\n"
     ).encode()
-    chunks = b"".join(b"400\r\n" + body[at : at + 1024] + b"\r\n" for at in range(0, len(body), 1024))
+    chunks = b"".join(b"%x\r\n" % size + body[at : at + size] + b"\r\n" for at in range(0, len(body), size))
     assert answer_to(limited, head + chunks + b"0\r\n\r\n")[0] == 201
     assert answer_to(limited, head + chunks + b"1\r\n \r\n0\r\n\r\n")[0] == 413
 
@@ -103,40 +102,29 @@ def test_a_body_of_exactly_the_limit_is_taken_also_in_small_chunks(limited: Serv
         b"GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked \r\n\r\n1;a=b\r\nx\r\n0\r\nTrailer: y\r\n\r\n",
     ],
 )
-def test_what_http_allows_is_answered(limited: Service, request_: bytes) -> None:
+def test_unusual_requests_that_http_allows_are_answered(limited: Service, request_: bytes) -> None:
     assert answer_to(limited, request_)[0] == 200
 
 
-def test_a_body_in_chunks_of_one_byte_is_taken_within_the_limit(limited: Service) -> None:
-    head = (
-        f"PUT {BUILD}?dry_run=true HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIf-None-Match: *\r\n"
-        f"Authorization: Bearer {limited.token}\r\nTransfer-Encoding: chunked\r\n\r\n"
-    ).encode()
-    body = json.dumps(build(id=1)).encode().ljust(262_144)
-    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
-    assert answer_to(limited, head + chunks + b"0\r\n\r\n")[0] == 201
-    assert answer_to(limited, head + chunks + b"1\r\n \r\n0\r\n\r\n")[0] == 413
-
-
 @pytest.mark.parametrize("length", ["", "Content-Length: 0\r\n"])
-def test_a_client_that_expects_100_without_a_body_swallows_no_request(limited: Service, length: str) -> None:
+def test_a_request_after_one_that_expects_100_without_a_body_is_read_separately(limited: Service, length: str) -> None:
     expecting = f"GET {BUILDS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {limited.token}\r\nExpect: 100-continue\r\n"
-    stranger = f"GET {BUILDS} HTTP/1.1\r\nHost: x\r\n\r\n"
+    without_token = f"GET {BUILDS} HTTP/1.1\r\nHost: x\r\n\r\n"
     with connected(limited) as connection:
         connection.sendall((expecting + length + "\r\n").encode())
         assert received(connection)[0] == 200
-        connection.sendall(stranger.encode())
+        connection.sendall(without_token.encode())
         assert received(connection)[0] == 401
-        closing = stranger.replace("Host", "Connection: close\r\nHost")
+        closing = without_token.replace("Host", "Connection: close\r\nHost")
         connection.sendall((expecting + length + "\r\n" + closing).encode())
         assert re.findall(rb"HTTP/1.1 \d+", everything(connection)) == [b"HTTP/1.1 200", b"HTTP/1.1 401"]
 
 
-def test_a_client_that_expects_100_is_told_to_go_on(limited: Service) -> None:
+def test_a_client_that_expects_100_gets_it_after_the_responses_before(limited: Service) -> None:
     whole = put(limited, build(id=1), "Expect: 100-continue", "If-None-Match: *", "Connection: close")
     head, _, body = whole.partition(b"\r\n\r\n")
     with connected(limited) as connection:
-        # Its turn comes when what was asked before is answered.
+        # The 100 follows the response to the request before it.
         connection.sendall(HEALTH + head + b"\r\n\r\n")
         text = b""
         while not text.endswith(b"\r\n\r\n"):
@@ -147,7 +135,7 @@ def test_a_client_that_expects_100_is_told_to_go_on(limited: Service) -> None:
 
 
 @pytest.mark.parametrize("options", ["close", "close, TE", "TE,\tClose"])
-def test_a_connection_that_its_client_closes_is_closed(limited: Service, options: str) -> None:
+def test_a_connection_is_closed_after_a_request_that_says_close(limited: Service, options: str) -> None:
     with connected(limited) as connection:
         connection.sendall(f"GET /health HTTP/1.1\r\nHost: x\r\nConnection: {options}\r\n\r\n".encode())
         status, headers, _ = received(connection)
@@ -155,7 +143,7 @@ def test_a_connection_that_its_client_closes_is_closed(limited: Service, options
         assert connection.recv(1) == b""
 
 
-def test_a_304_keeps_the_connection(service: Service, new_id: int) -> None:
+def test_a_304_keeps_the_connection_open(service: Service, new_id: int) -> None:
     service.create(id=new_id)
     etag = service.get(f"{BUILDS}/{new_id}").etag
     request = (
@@ -171,7 +159,7 @@ def test_a_304_keeps_the_connection(service: Service, new_id: int) -> None:
         assert received(connection)[0] == 200
 
 
-def test_many_pipelined_requests_are_each_answered_in_order(service: Service, new_id: int) -> None:
+def test_pipelined_requests_are_answered_in_order(service: Service, new_id: int) -> None:
     service.create(id=new_id)
     read = f"GET {BUILDS}/{new_id} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.token}\r\n\r\n".encode()
     requests = [put(service, build(id=new_id, title=f"title {number}")) + read for number in range(20)]
@@ -185,19 +173,10 @@ def test_many_pipelined_requests_are_each_answered_in_order(service: Service, ne
     ]
 
 
-def test_a_smaller_limit_of_the_body_holds(data: Path) -> None:
+def test_the_setting_max_body_limits_the_body(data: Path) -> None:
     body = json.dumps(build(id=1)).encode()
     with running(DATA=data, MAX_BODY=8192) as service:
         assert service.put(body.ljust(8192), If_None_Match="*").status == 201
         refused = service.put(body.ljust(8193))
         assert (refused.status, refused.json) == (413, {"error": "The body has more than 8192 bytes."})
         assert service.put(body.ljust(100_000)).json == {"error": "The body is too large."}
-
-
-def test_pipelined_requests_are_answered_in_order(limited: Service) -> None:
-    with connected(limited) as connection:
-        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /version HTTP/1.1\r\nHost: x\r\n\r\n")
-        text = b""
-        while b"version" not in text:
-            text += connection.recv(65536)
-        assert text.index(b'"ok"') < text.index(b'"version"')

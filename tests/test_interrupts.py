@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of what takes long, and imports and backups beside a service: nothing is ever half done."""
+"""Ctrl-C during long commands, and imports and backups beside a running service, leave nothing half done."""
 
 import contextlib
 import json
@@ -30,13 +30,13 @@ INTERRUPTED = "build-admin: interrupted"
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The settings of a store of each kind with many builds."""
+    """The settings of a store with many builds, on SQLite and on PostgreSQL."""
     folder = tmp_path_factory.mktemp("full")
     settings: dict[str, Any] = {"DATA": folder}
     if request.param == "postgresql":
         settings["DATABASE_URL"] = request.getfixturevalue("new_database")()
     with running(**settings):
-        pass  # it makes its tables
+        pass  # The start creates the tables.
     fill(settings.get("DATABASE_URL") or folder / "builds.sqlite3", MANY, own=True, revisions=True)
     return settings
 
@@ -74,7 +74,7 @@ def await_true(condition: Callable[[], object]) -> None:
 
 
 def interrupt(process: "subprocess.Popen[bytes]") -> None:
-    """Send Ctrl-C, and check what the command says to that."""
+    """Send SIGINT, and check the message and the exit status of the command."""
     send(process, signal.SIGINT)
     assert process.communicate(timeout=30)[1].decode().splitlines() == [INTERRUPTED]
     assert process.returncode == 130
@@ -85,21 +85,21 @@ def partial(folder: Path) -> bool:
 
 
 @pytest.mark.parametrize("revisions", [[], ["--revisions"]])
-def test_ctrl_c_removes_half_an_export(full: dict[str, Any], tmp_path: Path, revisions: list[str]) -> None:
+def test_ctrl_c_removes_an_incomplete_export(full: dict[str, Any], tmp_path: Path, revisions: list[str]) -> None:
     with started("export", *revisions, tmp_path / "file", **full) as process:
         await_true(lambda: partial(tmp_path))
         interrupt(process)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_ends_an_export_that_nobody_reads_on(full: dict[str, Any]) -> None:
+def test_ctrl_c_ends_an_export_that_blocks_on_a_full_pipe(full: dict[str, Any]) -> None:
     with started("export", **full) as process:
         assert process.stdout
         assert process.stdout.read(1) == b"{"
         interrupt(process)
 
 
-def test_an_export_whose_reader_has_enough_ends_quietly(full: dict[str, Any]) -> None:
+def test_an_export_ends_without_a_message_when_its_reader_closes_the_pipe(full: dict[str, Any]) -> None:
     with started("export", **full) as process:
         assert process.stdout
         assert json.loads(process.stdout.readline())["id"] == 1
@@ -109,7 +109,7 @@ def test_an_export_whose_reader_has_enough_ends_quietly(full: dict[str, Any]) ->
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-def test_an_export_to_a_full_disk_says_so(full: dict[str, Any]) -> None:
+def test_an_export_to_a_full_disk_is_reported(full: dict[str, Any]) -> None:
     command = [*PROGRAM, "export"]
     with Path("/dev/full").open("wb") as disk:
         done = subprocess.run(command, env=environment(**full), stdout=disk, stderr=subprocess.PIPE, check=False)
@@ -117,7 +117,7 @@ def test_an_export_to_a_full_disk_says_so(full: dict[str, Any]) -> None:
     assert done.stderr.decode().splitlines() == ["build-admin: The export cannot be written: No space left on device."]
 
 
-def test_ctrl_c_removes_half_a_backup(full: dict[str, Any], tmp_path: Path) -> None:
+def test_ctrl_c_removes_an_incomplete_backup(full: dict[str, Any], tmp_path: Path) -> None:
     if "DATABASE_URL" in full:
         pytest.skip("a PostgreSQL database is not backed up here")
     with started("backup", tmp_path / "file", **full) as process:
@@ -128,7 +128,9 @@ def test_ctrl_c_removes_half_a_backup(full: dict[str, Any], tmp_path: Path) -> N
 
 @needs_terminal
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_ctrl_c_while_an_import_stores_stores_nothing(kind: str, lines: Path, data: Path, new_database: Any) -> None:
+def test_ctrl_c_while_an_import_is_storing_stores_nothing(
+    kind: str, lines: Path, data: Path, new_database: Any
+) -> None:
     settings: dict[str, Any] = {"DATA": data} | ({"DATABASE_URL": new_database()} if kind == "postgresql" else {})
     terminal, end = os.openpty()
     with started("import", lines, stderr=end, **settings) as process, os.fdopen(terminal, "rb", buffering=0) as seen:
@@ -137,7 +139,7 @@ def test_ctrl_c_while_an_import_stores_stores_nothing(kind: str, lines: Path, da
         while b"storing [" not in said:
             said += seen.read(4096)
         process.send_signal(signal.SIGINT)
-        with contextlib.suppress(OSError):  # how a terminal says that its other end is closed
+        with contextlib.suppress(OSError):  # Linux raises EIO when the other end of the terminal is closed.
             while more := seen.read(4096):
                 said += more
         assert process.wait(30) == 130
@@ -147,7 +149,7 @@ def test_ctrl_c_while_an_import_stores_stores_nothing(kind: str, lines: Path, da
 
 
 @needs_terminal
-def test_faults_take_the_place_of_the_bar(lines: Path, data: Path, tmp_path: Path) -> None:
+def test_faults_of_an_import_replace_the_progress_bar(lines: Path, data: Path, tmp_path: Path) -> None:
     bad = build(id=9000, status="stuck")
     file = tmp_path / "faulty"
     file.write_bytes(lines.read_bytes() + json.dumps(bad).encode() + b"\n")
@@ -155,7 +157,7 @@ def test_faults_take_the_place_of_the_bar(lines: Path, data: Path, tmp_path: Pat
     with started("import", file, stderr=end, DATA=data) as process, os.fdopen(terminal, "rb", buffering=0) as seen:
         os.close(end)
         said = b""
-        with contextlib.suppress(OSError):  # how a terminal says that its other end is closed
+        with contextlib.suppress(OSError):  # Linux raises EIO when the other end of the terminal is closed.
             while more := seen.read(4096):
                 said += more
         assert process.wait(30) == 1
@@ -166,7 +168,7 @@ def test_faults_take_the_place_of_the_bar(lines: Path, data: Path, tmp_path: Pat
 
 
 def shown(text: str) -> list[str]:
-    """Return the lines that a terminal shows, on which a carriage return leads back to the first column."""
+    """Return the lines that a terminal shows; a carriage return moves to the first column."""
     lines = []
     for line in text.replace("\r\n", "\n").removesuffix("\n").split("\n"):
         screen = ""
@@ -177,7 +179,13 @@ def shown(text: str) -> list[str]:
 
 
 class Writer(threading.Thread):
-    """A client that overwrites one build until it is told to stop, and remembers every status that it got."""
+    """A client that overwrites one build until it is stopped.
+
+    Attributes:
+        titles: the titles that were acknowledged.
+        refusals: the statuses other than 200.
+
+    """
 
     def __init__(self, service: Service, build_id: int) -> None:
         super().__init__()
@@ -202,7 +210,7 @@ class Writer(threading.Thread):
         self.join()
 
 
-def test_an_import_beside_a_service_loses_nothing_of_either(full: dict[str, Any], tmp_path: Path) -> None:
+def test_an_import_and_overwrites_at_the_same_time_are_all_stored(full: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "more.ndjson"
     first = 2 * MANY if "DATABASE_URL" in full else 3 * MANY
     builds = [build(id=first + n, title="imported") for n in range(3000)]
@@ -223,7 +231,7 @@ def test_an_import_beside_a_service_loses_nothing_of_either(full: dict[str, Any]
         assert int(listed) == 1 + len(writer.titles)
 
 
-def test_a_backup_of_much_is_one_moment_while_the_service_writes(full: dict[str, Any], tmp_path: Path) -> None:
+def test_a_backup_while_the_service_writes_is_a_consistent_snapshot(full: dict[str, Any], tmp_path: Path) -> None:
     if "DATABASE_URL" in full:
         pytest.skip("a PostgreSQL database is not backed up here")
     with running(**full) as service:
@@ -246,15 +254,17 @@ def test_a_backup_of_much_is_one_moment_while_the_service_writes(full: dict[str,
 
 @pytest.mark.skipif(os.name == "nt", reason="a process of Windows cannot send itself a Ctrl-C")
 @pytest.mark.parametrize("program", [PROGRAM, (sys.executable, "-m", "build_admin")])
-def test_ctrl_c_in_the_first_moments_is_told_in_a_line(tmp_path: Path, program: tuple[str, ...]) -> None:
-    # What every command imports first sends it a Ctrl-C.
+def test_ctrl_c_during_the_first_imports_is_reported_without_a_traceback(
+    tmp_path: Path, program: tuple[str, ...]
+) -> None:
+    # This module, which every command imports first, sends SIGINT.
     (tmp_path / "argparse.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n", encoding="utf-8")
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run([*program, "check"], env=environment(PYTHONPATH=path), capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr.decode()) == (130, b"", INTERRUPTED + "\n")
 
 
-def test_ctrl_c_while_an_import_is_committed_tells_the_truth(
+def test_ctrl_c_during_the_commit_of_an_import_does_not_interrupt_it(
     lines: Path, data: Path, tmp_path: Path, new_database: Any
 ) -> None:
     url = new_database()
@@ -285,7 +295,7 @@ def test_ctrl_c_while_an_import_is_committed_tells_the_truth(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals that a process inherits as ignored")
-def test_a_service_in_the_background_ignores_ctrl_c(data: Path) -> None:
+def test_a_service_started_with_sigint_ignored_keeps_ignoring_it(data: Path) -> None:
     with running(DATA=data, program=["sh", "-c", 'trap "" INT; exec "$@"', "sh", *PROGRAM]) as service:
         service.process.send_signal(signal.SIGINT)
         service.process.send_signal(signal.SIGINT)

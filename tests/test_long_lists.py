@@ -1,4 +1,4 @@
-"""Lists of more builds than can be sorted or shown at once, in a store of their own."""
+"""Lists of more builds than the queue returns in one response."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ COUNT = 12_000
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A store of each kind with 12,000 builds that a Vela server left pending, with all else NULL."""
+    """A store of each kind with 12,000 pending builds of a Vela server whose other columns are NULL."""
     url = request.getfixturevalue("new_database")() if request.param == "postgresql" else ""
     store = open_store(tmp_path_factory.mktemp(request.param), url)
     numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {COUNT}) SELECT i FROM n"
@@ -25,14 +25,14 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.mark.parametrize("filters", [Filters(), Filters(after=0), Filters(status=["pending", "running"])])
 @pytest.mark.parametrize("page", [1, 2, 59, 60, 61, 62, 63, 119, 120, 121, 2**62])
-def test_every_page_of_a_long_list_is_as_it_would_be_of_a_short_one(store: Store, filters: Filters, page: int) -> None:
+def test_every_page_of_a_long_list_has_its_builds_by_descending_id(store: Store, filters: Filters, page: int) -> None:
     answer = Listing(store.database, store.columns).page(filters, page, 99)
     assert answer.total == COUNT
     newest = COUNT - (page - 1) * 99
     assert [build["id"] for build in answer.items] == list(range(max(newest, 0), max(newest - 99, 0), -1))
 
 
-def test_a_row_of_a_vela_server_reads_as_zeros(store: Store) -> None:
+def test_null_columns_read_as_zero_or_empty(store: Store) -> None:
     (build,) = (
         Listing(store.database, store.columns).page(Filters(before=2, number=0, repo_id=0, branch=""), 1, 10).items
     )
@@ -40,7 +40,7 @@ def test_a_row_of_a_vela_server_reads_as_zeros(store: Store) -> None:
     assert (build["number"], build["branch"], "fork" in build) == (0, "", False)
 
 
-def test_the_queue_is_bounded_and_says_where_the_rest_is(store: Store) -> None:
+def test_the_queue_has_at_most_1000_builds_and_links_to_the_next(store: Store) -> None:
     client = falcon_client(store)
     queue = client.simulate_get("/api/v1/admin/builds/queue?after=0")
     assert len(queue.json) == 1000

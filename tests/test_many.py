@@ -1,4 +1,4 @@
-"""Many clients and several processes on one database: no update is lost, and every client gets its turn."""
+"""Concurrent clients, and several processes on one database: no update is lost, and no client starves."""
 
 import contextlib
 import http.client
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from service import BUILDS, Service, build, running
+from service import BUILDS, Service, build, running, together
 
 CLIENTS = 6
 ROUNDS = 12
@@ -19,7 +19,7 @@ ROUNDS = 12
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def processes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Service]]:
-    """Two processes on one SQLite file, and three on one PostgreSQL."""
+    """Two processes on one SQLite file, or three on one PostgreSQL database."""
     settings: dict[str, Any] = {"DATA": tmp_path_factory.mktemp("many"), "LOG_LEVEL": "ERROR"}
     if request.param == "postgresql":
         settings["DATABASE_URL"] = request.getfixturevalue("new_database")()
@@ -27,14 +27,7 @@ def processes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         yield [stack.enter_context(running(**settings)) for _ in range(2 if request.param == "sqlite" else 3)]
 
 
-def together(processes: list[Service], work: Any) -> list[Any]:
-    """Run `work(service, number)` for every client at once, each at one of the processes; return what they return."""
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        futures = [pool.submit(work, processes[number % len(processes)], number) for number in range(CLIENTS)]
-        return [future.result() for future in futures]
-
-
-def test_no_increment_is_lost(processes: list[Service], new_id: int) -> None:
+def test_concurrent_increments_with_if_match_are_all_stored(processes: list[Service], new_id: int) -> None:
     processes[0].create(id=new_id, finished=0)
 
     def increment(service: Service, number: int) -> int:
@@ -47,7 +40,7 @@ def test_no_increment_is_lost(processes: list[Service], new_id: int) -> None:
             acknowledged += status == 200
         return acknowledged
 
-    acknowledged = sum(together(processes, increment))
+    acknowledged = sum(together(processes, CLIENTS, increment))
     assert acknowledged == CLIENTS * ROUNDS
     for service in processes:
         assert service.find(new_id)["finished"] == acknowledged
@@ -55,7 +48,9 @@ def test_no_increment_is_lost(processes: list[Service], new_id: int) -> None:
         assert int(revisions) == acknowledged + 1
 
 
-def test_two_writers_never_mix_and_history_is_a_line(processes: list[Service], new_id: int) -> None:
+def test_concurrent_overwrites_do_not_mix_and_each_revision_follows_the_one_before(
+    processes: list[Service], new_id: int
+) -> None:
     processes[0].create(id=new_id)
 
     def overwrite(service: Service, number: int) -> None:
@@ -63,7 +58,7 @@ def test_two_writers_never_mix_and_history_is_a_line(processes: list[Service], n
             mark = f"{number}-{count}"
             assert service.put(build(id=new_id, title=mark, message=mark, commit=mark, author=mark)).status == 200
 
-    together(processes, overwrite)
+    together(processes, CLIENTS, overwrite)
     last = processes[0].find(new_id)
     assert last["title"] == last["message"] == last["commit"] == last["author"]
     total = int(processes[0].get(f"{BUILDS}/{new_id}/revisions").headers["X-Total-Count"])
@@ -79,11 +74,12 @@ def test_two_writers_never_mix_and_history_is_a_line(processes: list[Service], n
     assert left == build(id=new_id)
 
 
-def test_one_of_many_creates(processes: list[Service], new_id: int) -> None:
+def test_of_concurrent_creations_of_a_build_exactly_one_succeeds(processes: list[Service], new_id: int) -> None:
     for attempt in range(ROUNDS):
         build_id = new_id + 1_000_000 + attempt * 1000
         created = together(
             processes,
+            CLIENTS,
             lambda service, number, build_id=build_id: (
                 service.put(build(id=build_id, title=str(number)), If_None_Match="*").status
             ),
@@ -91,11 +87,12 @@ def test_one_of_many_creates(processes: list[Service], new_id: int) -> None:
         assert Counter(created) == {201: 1, 412: CLIENTS - 1}
 
 
-def test_one_of_many_takes_a_number(processes: list[Service], new_id: int) -> None:
+def test_of_concurrent_creations_with_a_number_exactly_one_succeeds(processes: list[Service], new_id: int) -> None:
     for attempt in range(ROUNDS):
         base = new_id + 2_000_000 + attempt * 1000
         answers = together(
             processes,
+            CLIENTS,
             lambda service, number, base=base: service.put(
                 build(id=base + number, repo_id=base, number=1), If_None_Match="*"
             ),
@@ -106,25 +103,26 @@ def test_one_of_many_takes_a_number(processes: list[Service], new_id: int) -> No
             assert answer.status == 201 or f"Build {winner} " in answer.json["error"]
 
 
-def test_builds_that_change_places_never_deadlock(processes: list[Service], new_id: int) -> None:
+def test_builds_that_exchange_numbers_do_not_deadlock(processes: list[Service], new_id: int) -> None:
     ids = [new_id + 3_000_000 + number for number in range(3)]
     for number, build_id in enumerate(ids):
         processes[0].create(id=build_id, repo_id=ids[0], number=number + 1)
 
-    def wander(service: Service, number: int) -> set[int]:
+    def exchange(service: Service, number: int) -> set[int]:
         statuses = set()
         for step in range(ROUNDS):
             build_id = ids[(number + step) % 3]
             statuses.add(service.put(build(id=build_id, repo_id=ids[0], number=(number * step) % 5 + 1)).status)
         return statuses
 
-    assert set().union(*together(processes, wander)) <= {200, 409}
+    assert set().union(*together(processes, CLIENTS, exchange)) <= {200, 409}
     numbers = [processes[0].find(build_id)["number"] for build_id in ids]
     assert len(set(numbers)) == 3
 
 
-def test_nobody_reads_what_was_overwritten_before_he_asked(processes: list[Service], new_id: int) -> None:
-    """Many read one build while it is overwritten; what they read is at least as new as what they knew of."""
+def test_a_read_is_at_least_as_new_as_the_last_overwrite_acknowledged_before_it(
+    processes: list[Service], new_id: int
+) -> None:
     processes[0].create(id=new_id, finished=1)
     acknowledged = [1]
 
@@ -145,11 +143,12 @@ def test_nobody_reads_what_was_overwritten_before_he_asked(processes: list[Servi
                 stale |= answer["finished"] < known
         return stale
 
-    assert not any(together(processes, read_or_overwrite))
+    assert not any(together(processes, CLIENTS, read_or_overwrite))
 
 
-def test_every_client_gets_its_turn(processes: list[Service], new_id: int) -> None:
-    """The processes write without a pause; no request waits so long that it is refused."""
+def test_no_overwrite_times_out_while_the_processes_write_without_a_pause(
+    processes: list[Service], new_id: int
+) -> None:
     for number in range(CLIENTS):
         processes[0].create(id=new_id + 4_000_000 + number)
 
@@ -157,11 +156,11 @@ def test_every_client_gets_its_turn(processes: list[Service], new_id: int) -> No
         body = build(id=new_id + 4_000_000 + number)
         return [service.put(json.dumps(body | {"title": str(count)}).encode()).status for count in range(40)]
 
-    assert set().union(*map(set, together(processes, overwrite))) == {200}
+    assert set().union(*map(set, together(processes, CLIENTS, overwrite))) == {200}
 
 
-def test_clients_of_one_process_are_not_mixed_up(data: Path, new_database: Any) -> None:
-    """Answers that share a commit go to who asked, though two threads give them and each client asks again at once."""
+def test_responses_that_share_a_commit_go_to_their_own_clients(data: Path, new_database: Any) -> None:
+    """Two threads send the responses, and each client sends its next request at once."""
     with running(DATA=data, DATABASE_URL=new_database(), LOG_LEVEL="ERROR") as service:
         for number in range(1, 9):
             service.create(id=number)

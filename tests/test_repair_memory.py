@@ -1,4 +1,4 @@
-"""Repairs of builds with long texts: whatever is set, the memory for it is bounded."""
+"""The memory for repairs of builds with long texts is bounded."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,21 +12,21 @@ from platforms import needs_limits
 from service import REPAIRS, Service, peak, running
 from vela import Tables
 
-#: Every text of a build at its limit, in characters of four bytes: 40 KB.
+#: Every text field of a build at its limit, in characters of four bytes: 40 KB.
 LONG = {
     name: "💩" * field.max_length
     for name, field in Build._meta.fields.items()
     if name in SAMPLE and name != "status" and hasattr(field, "max_length")
 }
 
-#: Builds, and bytes that the answers to all of them would have at the least.
+#: The number of builds, and the least number of bytes of a preview of all of them.
 COUNT = 2000
 SIZE = COUNT * 40_000
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def long(request: pytest.FixtureRequest, data: Any) -> Iterator[Service]:
-    """A service on builds that each have a long title of their own."""
+    """A service on builds that each have a different long title."""
     settings = {"DATA": data}
     if request.param == "postgresql":
         settings["DATABASE_URL"] = request.getfixturevalue("new_database")()
@@ -40,7 +40,7 @@ def long(request: pytest.FixtureRequest, data: Any) -> Iterator[Service]:
         yield service
 
 
-def test_long_texts_are_previewed_set_and_put_back_in_little_memory(long: Service) -> None:
+def test_a_repair_of_long_texts_and_its_undo_take_little_memory(long: Service) -> None:
     before = peak(long), long.find(7)
     document = {"where": {"repo_id": 1}, "set": LONG, "reason": "x"}
     answer = long.post(f"{REPAIRS}?dry_run=true", document)
@@ -54,13 +54,13 @@ def test_long_texts_are_previewed_set_and_put_back_in_little_memory(long: Servic
     assert long.find(7) == before[1] | LONG
     assert long.undo(made["repair"]).json["changed"] == 200
     assert long.find(7) == before[1]
-    # With 10,000 builds it is as much, and less than 200 MB with all that the process has besides.
+    # The peak does not grow with the number of builds.
     assert peak(long) - before[0] < 100_000_000
 
 
 @needs_limits
 @pytest.mark.parametrize("long", ["sqlite"], indirect=True)
-def test_a_preview_for_which_there_is_no_room_is_503(long: Service) -> None:
+def test_a_preview_that_does_not_fit_on_the_disk_is_503(long: Service) -> None:
     limit(long, "RLIMIT_FSIZE", 1_000_000)
     document = {"where": {"repo_id": 1}, "set": LONG, "reason": "x"}
     answer = long.post(f"{REPAIRS}?dry_run=true", document)

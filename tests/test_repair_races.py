@@ -1,14 +1,13 @@
-"""Repairs, undos and overwrites at once, at several processes: nothing is mixed, and nobody waits for ever."""
+"""Concurrent repairs, undos and overwrites at several processes do not mix and do not deadlock."""
 
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from service import BUILDS, REPAIRS, Service, running
+from service import BUILDS, REPAIRS, Service, running, together
 
 CLIENTS = 4
 BUILDS_EACH = 60
@@ -26,7 +25,7 @@ def processes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture
 def repo(processes: list[Service], new_id: int) -> int:
-    """The id of a repository with builds 1 to BUILDS_EACH, on hosts w0 and w1 by turns."""
+    """The id of a repository with builds 1 to BUILDS_EACH, alternately on the hosts w0 and w1."""
     for number in range(1, BUILDS_EACH + 1):
         processes[0].create(
             id=new_id + 10_000 * number, repo_id=new_id, number=number, host=f"w{number % 2}", status="running"
@@ -34,18 +33,12 @@ def repo(processes: list[Service], new_id: int) -> int:
     return new_id
 
 
-def together(processes: list[Service], work: Any) -> list[Any]:
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        futures = [pool.submit(work, processes[number % len(processes)], number) for number in range(CLIENTS)]
-        return [future.result() for future in futures]
-
-
 def asked(repo: int, number: int, **where: Any) -> dict[str, Any]:
     return {"where": {"repo_id": repo, **where}, "set": {"title": f"repair {number}"}, "reason": "race"}
 
 
 def check_history(service: Service, repo: int) -> None:
-    """Follow the revisions of every build back: each has what the one before it has left."""
+    """Check that each revision of every build follows from the one before it."""
     for build in service.get(f"{BUILDS}?repo_id={repo}&per_page=100").json:
         path = f"{BUILDS}/{build['id']}/revisions"
         numbers = [one["revision"] for one in service.get(f"{path}?per_page=100").json]
@@ -59,13 +52,14 @@ def check_history(service: Service, repo: int) -> None:
             after = revision["before"]
 
 
-def test_of_repairs_that_were_previewed_alike_one_is_done(processes: list[Service], repo: int) -> None:
+def test_of_concurrent_repairs_of_the_same_builds_exactly_one_is_applied(processes: list[Service], repo: int) -> None:
     tags = [
         processes[0].post(f"{REPAIRS}?dry_run=true", asked(repo, number, host="w1" if number % 2 else "w0")).etag
         for number in range(CLIENTS)
     ]
     answers = together(
         processes,
+        CLIENTS,
         lambda service, number: (
             service.post(REPAIRS, asked(repo, number, host="w1" if number % 2 else "w0"), If_Match=tags[number]).status
         ),
@@ -79,13 +73,13 @@ def test_of_repairs_that_were_previewed_alike_one_is_done(processes: list[Servic
     check_history(processes[0], repo)
 
 
-def test_overlapping_repairs_undos_and_overwrites_meet_without_harm(processes: list[Service], repo: int) -> None:
+def test_overlapping_repairs_undos_and_overwrites_are_applied_or_refused(processes: list[Service], repo: int) -> None:
     ids = [repo + 10_000 * number for number in range(1, BUILDS_EACH + 1)]
 
     def work(service: Service, number: int) -> Counter[int]:
         statuses: Counter[int] = Counter()
         for count in range(100):
-            # The overwrites end after eight rounds, and then nothing is in a repair's way any more.
+            # After eight rounds the overwrites end, so that each repairer succeeds at least once.
             if count >= 8 and (number >= 2 or statuses[201]):
                 break
             if number < 2:
@@ -102,7 +96,7 @@ def test_overlapping_repairs_undos_and_overwrites_meet_without_harm(processes: l
                     statuses[service.put(changed, If_Match=read.etag).status] += 1
         return statuses
 
-    statuses: Counter[int] = sum(together(processes, work), Counter())
+    statuses: Counter[int] = sum(together(processes, CLIENTS, work), Counter())
     assert set(statuses) <= {200, 201, 412}, statuses
     assert statuses[201] > 0
     check_history(processes[1], repo)
@@ -111,11 +105,11 @@ def test_overlapping_repairs_undos_and_overwrites_meet_without_harm(processes: l
         assert int(listed.headers["X-Total-Count"]) == len(listed.json) == repair["changed"]
 
 
-def test_a_repair_waits_for_an_overwrite_and_not_for_ever(processes: list[Service], repo: int) -> None:
+def test_repairs_and_overwrites_of_one_build_do_not_time_out(processes: list[Service], repo: int) -> None:
     def work(service: Service, number: int) -> set[int]:
         if number:
             return {service.put(service.find(repo + 10_000) | {"message": f"{number}-{n}"}).status for n in range(20)}
         return {service.carry_out(REPAIRS, asked(repo, count)).status for count in range(5)}
 
-    assert set().union(*together(processes, work)) <= {200, 201, 412}
+    assert set().union(*together(processes, CLIENTS, work)) <= {200, 201, 412}
     check_history(processes[0], repo)
