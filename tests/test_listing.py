@@ -216,10 +216,10 @@ def test_the_queue_has_the_names_of_repositories(beside: tuple[Service, Tables],
     service, tables = beside
     tables.insert("repos", id=new_id, full_name=f"octocat/{new_id}", counter=1)
     service.create(id=new_id, repo_id=new_id, number=1, status="running", created=2**40)
-    tables.insert("builds", id=new_id + 1, repo_id=new_id + 10_000, number=1, status="pending", created=2**40)
+    tables.insert("builds", id=new_id + 10_000, repo_id=new_id + 10_000, number=1, status="pending", created=2**40)
     found = {build["id"]: build for build in service.get(f"{QUEUE}?after={2**40 - 1}").json}
     assert found[new_id] == service.find(new_id) | {"full_name": f"octocat/{new_id}"}
-    assert found[new_id + 1] == service.find(new_id + 1)
+    assert found[new_id + 10_000] == service.find(new_id + 10_000)
 
 
 def test_a_page_and_its_total_are_of_one_snapshot(service: Service, new_id: int) -> None:
