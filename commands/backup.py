@@ -15,18 +15,20 @@ from build_admin.settings import Settings
 _PAGES = 1000
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.description = """\
-Copy the SQLite store to a new file. The copy is consistent even while the service writes. To restore it, stop the
-service, replace builds.sqlite3 with it, and remove builds.sqlite3-wal and builds.sqlite3-shm. A PostgreSQL database is
-backed up with pg_dump."""
+def add_backup(parser: ArgumentParser) -> None:
+    """Add the arguments of the command backup."""
     parser.epilog = "build-admin backup copy.sqlite3"
     parser.add_argument("file", metavar="FILE", type=Path, help="the file to write; it must not exist")
 
 
-def run(settings: Settings, options: Namespace) -> None:
-    """Copy the store to `options.file`. Raises StoreError and CommandError, and then leaves no file."""
+def run_backup(settings: Settings, options: Namespace) -> None:
+    """Copy the SQLite store to a new file. The copy is consistent even while the service writes.
+
+    To restore it, stop the service, replace builds.sqlite3 with it, and remove builds.sqlite3-wal and
+    builds.sqlite3-shm. A PostgreSQL database is backed up with pg_dump.
+
+    Raises StoreError and CommandError, and then leaves no file.
+    """
     size = backup(settings.data, settings.database_url, options.file)
     print(f"backed up to {options.file}, {size} bytes")
 

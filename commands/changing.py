@@ -1,17 +1,57 @@
-"""Changing builds: a change is shown, confirmed, and made only if the builds are still as they were shown."""
+"""Changing a build: a change is shown, confirmed, and made only if the build is still as it was shown."""
 
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from build_admin.commands.builds import Stored
-from build_admin.commands.errors import CHANGED, USAGE, CommandError
-from build_admin.commands.http_client import Answer, Client, Refusal
-from build_admin.commands.text import differences, exactly, printable, table
+from build_admin.commands.builds import Stored, add_build, find
+from build_admin.commands.errors import CHANGED, NOT_THERE, USAGE, CommandError
+from build_admin.commands.http_client import API, Answer, Client, Refusal
+from build_admin.commands.service import connect
+from build_admin.commands.text import differences, printable
+from build_admin.commands.values import add_values, number, values
+from build_admin.settings import Settings
 
-#: Builds of a repair that are shown before the user is asked to confirm it.
-_SHOWN = 20
+
+def add_set(parser: ArgumentParser) -> None:
+    """Add the arguments of the command set."""
+    parser.epilog = "build-admin set octocat/hello-world/12 status=error error='the worker died' finished=now"
+    add_build(parser)
+    add_values(parser)
+    add_changing(parser)
+
+
+def run_set(settings: Settings, options: Namespace) -> None:
+    """Change fields of a build: show the difference, ask, and overwrite what was read, or nothing.
+
+    Raises CommandError.
+    """
+    client = connect(settings)
+    stored = find(client, options.build)
+    mine = stored.build | values(client, options.values)
+    change(client, options, stored, partial(client.send, "PUT", f"{API}/build", mine, tag=stored.tag), mine)
+
+
+def add_undo(parser: ArgumentParser) -> None:
+    """Add the arguments of the command undo."""
+    parser.epilog = "build-admin undo octocat/hello-world/12"
+    add_build(parser)
+    parser.add_argument("revision", metavar="REVISION", type=number, nargs="?", help="default: the newest")
+    add_changing(parser)
+
+
+def run_undo(settings: Settings, options: Namespace) -> None:
+    """Put a build back exactly as it was before a revision; later changes are undone too. Raises CommandError."""
+    client = connect(settings)
+    stored = find(client, options.build)
+    revisions = f"{stored.path}/revisions"
+    newest = [one["revision"] for one in client.get(revisions, per_page=1).json]
+    if not newest:
+        raise CommandError(f"{stored.name} has never been changed here; there is nothing to undo.", NOT_THERE)
+    path = f"{revisions}/{options.revision or newest[0]}/undo"
+    change(client, options, stored, partial(client.send, "POST", path, tag=stored.tag), stored.build)
 
 
 def add_changing(parser: ArgumentParser) -> None:
@@ -58,43 +98,13 @@ def change(
             print("There is nothing to change.")
             return
         print(differences(changes), flush=True)
-        if agreed(options, f"{_counted(len(changes), 'field')} of {stored.name} at {client.url}"):
+        if agreed(options, f"{counted(len(changes), 'field')} of {stored.name} at {client.url}"):
             send()
             print(f"Changed. To undo this: build-admin undo {stored.build['id']}")
     except Refusal as refusal:
         if refusal.code == 412:
             _tell_conflict(client, stored, mine)
         raise
-
-
-def change_many(client: Client, options: Namespace, path: str, asked: Any) -> None:
-    """Show which builds a POST of `asked` to `path`, a repair or its undo, changes, ask, and make it.
-
-    Raises CommandError, with the status CHANGED if one of the builds has changed since it was shown.
-    """
-    headers, plan = client.send("POST", path, asked, dry_run=True)
-    others = (("unchanged", "already have these values"), ("alive", "alive and left out"))
-    counts = "".join(f", {plan[name]} {words}" for name, words in others if plan[name])
-    print(f"{_counted(plan['selected'], 'build')} at {client.url}: {plan['changed']} to change{counts}")
-    for skipped in plan.get("skipped", ()):
-        print(f"build {skipped['id']} is left as it is: {printable(skipped['why'])}")
-    if not plan["changed"]:
-        print("There is nothing to change.")
-        return
-    shown = plan["builds"] if options.dry_run else plan["builds"][:_SHOWN]
-    fields = list(dict.fromkeys(field for build in shown for field in build["changes"]))
-    rows = [[build["id"], *(_cell(field, build["changes"].get(field)) for field in fields)] for build in shown]
-    print(table(["ID", *(printable(field).upper() for field in fields)], rows), flush=True)
-    if len(shown) < plan["changed"]:
-        print(f"... and {plan['changed'] - len(shown)} more; --dry-run shows all", flush=True)
-    builds = _counted(plan["changed"], "build")
-    if agreed(options, f"{builds} at {client.url}"):
-        number = client.send("POST", path, asked, tag=headers.get("ETag", "")).json["repair"]
-        print(f"Repair {number}: changed {builds}. To undo this: build-admin undo-repair {number} --reason '...'")
-
-
-def _cell(field: str, change: Mapping[str, Any] | None) -> str:
-    return f"{exactly(field, change['from'])} -> {exactly(field, change['to'])}" if change else ""
 
 
 def _tell_conflict(client: Client, stored: Stored, mine: Mapping[str, Any]) -> None:
@@ -114,5 +124,6 @@ def _compared(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, 
     return {name: change for name, change in pairs.items() if change["from"] != change["to"]}
 
 
-def _counted(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """Return a number and its noun, in the plural where it needs one."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -11,14 +11,16 @@ from build_admin.models.stores.store import describe, require_folder
 from build_admin.settings import Settings
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.description = "Say what the service would run with, and change nothing; the status is 1 if it could not run."
+def add_check(parser: ArgumentParser) -> None:
+    """Add the arguments of the command check."""
     parser.epilog = "build-admin check"
 
 
-def run(settings: Settings, options: Namespace) -> None:
-    """Say what the service would run with. Raises StoreError, SettingsError and CommandError where it could not."""
+def run_check(settings: Settings, options: Namespace) -> None:
+    """Say what the service would run with, and change nothing; the status is 1 if it could not run.
+
+    Raises StoreError, SettingsError and CommandError if it could not.
+    """
     print(f"database     {describe(settings.data, settings.database_url)}")
     print(f"signing key  {_key_source(settings)}")
     print(f"address      {_address(settings)}")

@@ -23,16 +23,18 @@ _FOR_THE_EDITOR = (400, 409, 413)
 _ENCODING = {"encoding": "utf-8", "errors": "surrogateescape"}
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.description = "Change a build in $VISUAL or $EDITOR: show the difference, ask, and overwrite what was read."
+def add_edit(parser: ArgumentParser) -> None:
+    """Add the arguments of the command edit."""
     parser.epilog = "EDITOR='code --wait' build-admin edit octocat/hello-world/12"
     add_build(parser)
     add_changing(parser)
 
 
-def run(settings: Settings, options: Namespace) -> None:
-    """Change a build in an editor. Raises CommandError; its message names the file that keeps an edited text."""
+def run_edit(settings: Settings, options: Namespace) -> None:
+    """Change a build in $VISUAL or $EDITOR: show the difference, ask, and overwrite what was read.
+
+    Raises CommandError; its message names the file that keeps an edited text.
+    """
     require_consent(options)
     client = connect(settings)
     stored = find(client, options.build)

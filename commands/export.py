@@ -24,11 +24,8 @@ from build_admin.settings import Settings
 _AT_ONCE = 500
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.description = """\
-Print the builds as they are at one moment, ordered by id, one JSON object a line, in UTF-8. The service may go on
-writing."""
+def add_export(parser: ArgumentParser) -> None:
+    """Add the arguments of the command export."""
     parser.epilog = "build-admin export --revisions all.ndjson"
     parser.add_argument("--revisions", action="store_true", help="print the repairs and revisions too")
     parser.add_argument(
@@ -41,8 +38,13 @@ writing."""
     )
 
 
-def run(settings: Settings, options: Namespace) -> None:
-    """Export to `options.file`. Raises StoreError, CommandError, and OSError if the reader of stdout has closed it."""
+def run_export(settings: Settings, options: Namespace) -> None:
+    """Print the builds as they are at one moment, ordered by id, one JSON object a line, in UTF-8.
+
+    The service may go on writing.
+
+    Raises StoreError, CommandError, and OSError if the reader of stdout has closed it.
+    """
     require_file(settings.data, settings.database_url)
     with closing(open_store(settings.data, settings.database_url)) as store:
         builds, revisions, repairs = _export_to(store, options.file, options.revisions)

@@ -5,15 +5,14 @@ from typing import Any
 
 from build_admin.commands.builds import add_build, path_of
 from build_admin.commands.output import add_output, print_json, print_list
-from build_admin.commands.service import connect, number
-from build_admin.commands.text import differences, printable
-from build_admin.commands.times import ago
+from build_admin.commands.service import connect
+from build_admin.commands.text import ago, differences, printable
+from build_admin.commands.values import number
 from build_admin.settings import Settings
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.description = "Show who changed what of a build, the newest first."
+def add_history(parser: ArgumentParser) -> None:
+    """Add the arguments of the command history."""
     parser.epilog = "build-admin history octocat/hello-world/12"
     add_build(parser)
     parser.add_argument(
@@ -23,8 +22,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_output(parser)
 
 
-def run(settings: Settings, options: Namespace) -> None:
-    """Show a build's revisions, or one of them. Raises CommandError."""
+def run_history(settings: Settings, options: Namespace) -> None:
+    """Show who changed what of a build, the newest first. Raises CommandError."""
     client = connect(settings)
     path = f"{path_of(client, options.build)}/revisions"
     if options.revision is None:

@@ -29,12 +29,8 @@ from build_admin.schemas.revision import RevisionSchema
 from build_admin.settings import Settings
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.description = """\
-Store the builds of a file, all of them or none. The file is UTF-8 and has a JSON array of builds, or one build a line,
-or the lines that export --revisions writes. Every line is checked as PUT would. Each fault is printed with the number
-of its line, and then nothing is stored. A build may also take several lines, as in the service's answers."""
+def add_import(parser: ArgumentParser) -> None:
+    """Add the arguments of the command import."""
     parser.epilog = "build-admin import --overwrite builds.ndjson"
     parser.add_argument("file", metavar="FILE", type=Path, help="the file to read, - for stdin")
     parser.add_argument(
@@ -44,8 +40,12 @@ of its line, and then nothing is stored. A build may also take several lines, as
     )
 
 
-def run(settings: Settings, options: Namespace) -> None:
-    """Import `options.file`; every fault is printed on stderr.
+def run_import(settings: Settings, options: Namespace) -> None:
+    """Store the builds of a file, all of them or none.
+
+    The file is UTF-8 and has a JSON array of builds, or one build a line, or the lines that export --revisions writes.
+    Every line is checked as PUT would. Each fault is printed with the number of its line, and then nothing is stored. A
+    build may also take several lines, as in the service's answers.
 
     Raises StoreError and CommandError; then nothing was stored.
     """

@@ -8,14 +8,13 @@ from build_admin.commands import builds
 from build_admin.commands.http_client import BUILDS, Client
 from build_admin.commands.output import add_output, print_list
 from build_admin.commands.service import connect
-from build_admin.commands.text import table
-from build_admin.commands.times import ago, seconds
+from build_admin.commands.text import ago, table
+from build_admin.commands.values import seconds
 from build_admin.settings import Settings
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.description = "List builds, the newest first."
+def add_list(parser: ArgumentParser) -> None:
+    """Add the arguments of the command list."""
     parser.epilog = "build-admin list --status running,pending --repo octocat/hello-world --since 2d"
     parser.add_argument("--status", metavar="S", help="with this status; several are separated by commas")
     parser.add_argument("--repo", metavar="R", help="of this repository, such as octocat/hello-world")
@@ -25,8 +24,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_output(parser)
 
 
-def run(settings: Settings, options: Namespace) -> None:
-    """List builds. Raises CommandError."""
+def run_list(settings: Settings, options: Namespace) -> None:
+    """List builds, the newest first. Raises CommandError."""
     client = connect(settings)
     filters = {name: getattr(options, name) for name in ("status", "repo", "branch", "host")}
     after = int(time.time()) - options.since - 1 if options.since else None

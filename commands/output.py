@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from build_admin.commands.http_client import Client
-from build_admin.commands.service import number
+from build_admin.commands.values import number
 
 #: Items in a table if --limit is not given.
 _SHOWN = 50

@@ -1,7 +1,8 @@
 """The command line of `build-admin`: its commands, and how their errors are reported.
 
-Each command is a module of this package with two functions, `add_arguments(parser)`, which gives an example as the
-parser's epilog, and `run(settings, options)`. Only the module of the given command is imported.
+A command NAME has two functions in a module of this package. `add_NAME(parser)` adds its arguments, and an example as
+the parser's epilog. `run_NAME(settings, options)` runs it; its docstring, up to what it raises, is the command's help.
+Only the module of the given command is imported.
 """
 
 import argparse
@@ -44,6 +45,16 @@ CLIENT = {
     "repair": "change all that is stuck, or the builds named, at once",
     "repairs": "what was repaired, and which builds have changed since",
     "undo-repair": "put the builds of a repair back",
+}
+
+#: The modules of the commands that are not in one of their own name.
+_MODULES = {
+    "import": "import_",  # a keyword
+    "set": "changing",
+    "undo": "changing",
+    "repair": "repairing",
+    "repairs": "repairing",
+    "undo_repair": "repairing",
 }
 
 _SETTINGS = """\
@@ -114,12 +125,16 @@ def _run(arguments: Sequence[str]) -> int:
         overview.print_help(sys.stderr)
         return USAGE
     given = overview.parse_args(arguments)
-    command = importlib.import_module(f"build_admin.commands.{_module(given.command)}")
+    name = given.command.replace("-", "_")
+    module = importlib.import_module(f"build_admin.commands.{_MODULES.get(name, name)}")
+    run = getattr(module, f"run_{name}")
+    about = " ".join((run.__doc__ or "").partition("Raises ")[0].split())
     parser = argparse.ArgumentParser(
-        prog=f"build-admin {given.command}", formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=f"build-admin {given.command}",
+        description=textwrap.fill(about, shutil.get_terminal_size().columns - 2),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_arguments(parser)
-    parser.description = textwrap.fill(parser.description or "", shutil.get_terminal_size().columns - 2)
+    getattr(module, f"add_{name}")(parser)
     parser.epilog = f"example:\n  {parser.epilog}"
     options, unknown = parser.parse_known_args(given.arguments)
     if unknown:
@@ -129,7 +144,7 @@ def _run(arguments: Sequence[str]) -> int:
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         # From here on Ctrl-C raises KeyboardInterrupt, so that transactions are rolled back and files removed.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    command.run(settings, options)
+    run(settings, options)
     return 0
 
 
@@ -144,11 +159,6 @@ def _command(typed: str) -> str:
         hint = _meant(typed, known) or "; build-admin --help lists the commands"
         raise argparse.ArgumentTypeError(f"there is no command {typed!r}{hint}")
     return typed
-
-
-def _module(command: str) -> str:
-    # `import` is a keyword, so a module of that name could not be imported by a statement.
-    return "import_" if command == "import" else command.replace("-", "_")
 
 
 def _overview() -> argparse.ArgumentParser:

@@ -23,9 +23,8 @@ from build_admin.settings import Settings
 log = logging.getLogger("build_admin.start")
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.description = "Answer requests until Ctrl-C or SIGTERM."
+def add_serve(parser: ArgumentParser) -> None:
+    """Add the arguments of the command serve."""
     parser.epilog = "build-admin serve --sample"
     parser.add_argument(
         "--sample",
@@ -34,8 +33,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def run(settings: Settings, options: Namespace) -> None:
-    """Answer requests until a signal. Raises StoreError, CommandError and SettingsError."""
+def run_serve(settings: Settings, options: Namespace) -> None:
+    """Answer requests until Ctrl-C or SIGTERM. Raises StoreError, CommandError and SettingsError."""
     with closing(open_store(settings.data, settings.database_url)) as store:
         app = create_app(settings, store)
         with in_words(store.name):

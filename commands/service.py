@@ -3,7 +3,6 @@
 import getpass
 import os
 import re
-from argparse import ArgumentTypeError
 from pathlib import Path
 
 from build_admin.commands.errors import CommandError
@@ -65,10 +64,3 @@ def _own_token(settings: Settings) -> str:
     except (ImportError, KeyError, OSError):
         raise CommandError(f"There is no token, and the system has no name for this user; {_SET_IT}") from None
     return tokens.from_settings(settings).issue(subject, _OWN_TOKEN)
-
-
-def number(text: str) -> int:
-    """Return a positive integer from its decimal digits. Raises ArgumentTypeError."""
-    if not re.fullmatch(r"[1-9][0-9]{0,18}", text):
-        raise ArgumentTypeError(f"must be a number, not {text!r}")
-    return int(text)

@@ -9,15 +9,14 @@ from build_admin.commands.text import exactly, printable
 from build_admin.settings import Settings
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.description = "Show a build."
+def add_show(parser: ArgumentParser) -> None:
+    """Add the arguments of the command show."""
     parser.epilog = "build-admin show octocat/hello-world/12"
     builds.add_build(parser)
     add_output(parser, limit=False)
 
 
-def run(settings: Settings, options: Namespace) -> None:
+def run_show(settings: Settings, options: Namespace) -> None:
     """Show a build. Raises CommandError."""
     client = connect(settings)
     stored = builds.find(client, options.build)

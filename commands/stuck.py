@@ -8,14 +8,13 @@ from build_admin.commands import builds
 from build_admin.commands.http_client import BUILDS, Client
 from build_admin.commands.output import add_output, print_list
 from build_admin.commands.service import connect
-from build_admin.commands.text import printable, table
-from build_admin.commands.times import ago, seconds
+from build_admin.commands.text import ago, printable, table
+from build_admin.commands.values import seconds
 from build_admin.settings import Settings
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.description = "List the builds that are pending or running for too long, with the evidence for each."
+def add_stuck(parser: ArgumentParser) -> None:
+    """Add the arguments of the command stuck."""
     parser.epilog = "build-admin stuck --older 2d --host worker-3"
     add_filters(parser)
     add_output(parser)
@@ -28,8 +27,8 @@ def add_filters(parser: ArgumentParser) -> None:
     parser.add_argument("--repo", metavar="R", help="of this repository, such as octocat/hello-world")
 
 
-def run(settings: Settings, options: Namespace) -> None:
-    """List the builds that are stuck. Raises CommandError."""
+def run_stuck(settings: Settings, options: Namespace) -> None:
+    """List the builds that are pending or running for too long, with the evidence for each. Raises CommandError."""
     client = connect(settings)
     filters = {"host": options.host, "repo": options.repo}
     before = int(time.time()) - options.older if options.older else None

@@ -4,11 +4,16 @@ import json
 import os
 import shutil
 import sys
+import time
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from build_admin.commands.times import TIMES, ago
+#: The fields of a build that are times, in Unix seconds.
+TIMES = frozenset({"enqueued", "created", "started", "finished", "approved_at"})
+
+#: The units of an age, and their seconds. An age is given in the first unit of which it has two or more.
+_WORDS = (("years", 365 * 86_400), ("days", 86_400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
 
 _RED, _GREEN = "31", "32"
 
@@ -27,6 +32,17 @@ def exactly(field: str, value: Any) -> str:
     if value is None:
         return "none"
     return printable(json.dumps(value, ensure_ascii=False)) + (f" ({ago(value)})" if field in TIMES and value else "")
+
+
+def ago(at: int) -> str:
+    """Return how long ago a time in Unix seconds was, in words: `3 days ago`, `never` for 0."""
+    if not at:
+        return "never"
+    distance = int(time.time()) - at
+    for word, unit in _WORDS:
+        if abs(distance) >= 2 * unit:
+            return f"{distance // unit} {word} ago" if distance > 0 else f"in {-distance // unit} {word}"
+    return "just now"
 
 
 def differences(changes: Mapping[str, Mapping[str, Any]]) -> str:

@@ -3,13 +3,12 @@
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from build_admin import tokens
-from build_admin.commands.times import seconds
+from build_admin.commands.values import seconds
 from build_admin.settings import Settings
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.description = "Print a token that opens this service, and any Vela server with the same signing key."
+def add_token(parser: ArgumentParser) -> None:
+    """Add the arguments of the command token."""
     parser.epilog = "build-admin token octokitty --ttl 8h"
     parser.add_argument("subject", metavar="SUBJECT", type=_subject, help="the name that revisions and logs will show")
     parser.add_argument(
@@ -17,8 +16,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def run(settings: Settings, options: Namespace) -> None:
-    """Print a token for `options.subject`, valid for `options.ttl` seconds. Raises SettingsError."""
+def run_token(settings: Settings, options: Namespace) -> None:
+    """Print a token that opens this service, and any Vela server with the same signing key. Raises SettingsError."""
     print(tokens.from_settings(settings).issue(options.subject, options.ttl))
 
 

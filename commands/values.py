@@ -1,13 +1,32 @@
-"""FIELD=VALUE arguments, and their conversion to the types of the fields."""
+"""Values that users type: numbers, durations, and FIELD=VALUE, which is converted to the type of the field."""
 
 import json
+import re
 import time
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable
 from typing import Any
 
 from build_admin.commands.http_client import Client
-from build_admin.commands.times import TIMES
+from build_admin.commands.text import TIMES
+
+#: Seconds in each unit of a duration.
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def number(text: str) -> int:
+    """Return a positive integer from its decimal digits. Raises ArgumentTypeError."""
+    if not re.fullmatch(r"[1-9][0-9]{0,18}", text):
+        raise ArgumentTypeError(f"must be a number, not {text!r}")
+    return int(text)
+
+
+def seconds(text: str) -> int:
+    """Return the seconds of a duration such as `90s`, `15m`, `8h` or `30d`. Raises ArgumentTypeError."""
+    match = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text)
+    if match is None:
+        raise ArgumentTypeError(f"must be a number and a unit, such as 90s, 15m, 8h or 30d, not {text!r}")
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def add_values(parser: ArgumentParser) -> None:
