@@ -62,7 +62,7 @@ class Choices(fields.List[str]):
         chosen = value.split(",")
         if not self._choices.issuperset(chosen):
             raise ValidationError(self._fault)
-        return chosen
+        return list(dict.fromkeys(chosen))
 
 
 class Parameters(Schema):

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from waitress.parser import HTTPRequestParser, ParsingError
-from waitress.utilities import Error, RequestEntityTooLarge
+from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
 #: A body of up to so many times the limit is received and passed to the application, which checks the token first and
 #: then names the limit. A larger one is refused here.
@@ -17,7 +17,15 @@ ROOM = 2
 #: How many times larger than its content a chunked body can be: a chunk of one byte takes six, with size and line ends.
 CHUNKED = 6
 
-_TRANSFER_ENCODING = re.compile(rb"^transfer-encoding:[ \t]*(.*?)[ \t]*\r?$", re.MULTILINE)
+#: Maximum size of the trailer of a chunked body, and of a line that begins a chunk, in bytes. Nothing uses either.
+LONGEST_LINE = 4096
+
+_TRANSFER_ENCODING = re.compile(rb"^transfer-encoding:(.*)$", re.MULTILINE)
+
+#: A request line (RFC 9112, section 3), and the spaces before a header's value (section 5). Waitress's own patterns
+#: need minutes for certain invalid lines, and seconds for thousands of spaces, and no other thread runs meanwhile.
+_REQUEST_LINE = re.compile(rb"[^ ]++ [^ ]++ HTTP/[0-9]\.[0-9]")
+_BEFORE_VALUE = re.compile(rb"^([^:\n]++:)[ \t]++", re.MULTILINE)
 
 #: The characters of a Host (RFC 3986, section 3.2). Waitress joins two headers with a comma and a space.
 _HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
@@ -42,14 +50,19 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
 
     def parse_header(self, header_plus: bytes) -> None:
         """Parse the request line and the headers. Raises ParsingError; sets `error` for an unknown version."""
+        if not _REQUEST_LINE.fullmatch(header_plus.partition(b"\r\n")[0]):
+            raise ParsingError("The request line is invalid")
+        if b"\n " in header_plus or b"\n\t" in header_plus:  # obsolete (RFC 9112, section 5.2)
+            raise ParsingError("A header is folded")
         lowered = header_plus.lower()
-        codings = _TRANSFER_ENCODING.findall(lowered) if b"\ntransfer-encoding:" in lowered else []
+        found = _TRANSFER_ENCODING.findall(lowered) if b"\ntransfer-encoding:" in lowered else []
+        codings = [coding.strip(b" \t\r") for coding in found]
+        if b"  " in header_plus or b"\t" in header_plus:
+            header_plus = _BEFORE_VALUE.sub(rb"\1", header_plus)
         try:
             super().parse_header(header_plus)
         except ValueError:  # a Content-Length with too many digits for Python; an unmatched [ in the URL
             raise ParsingError("The request line or Content-Length is invalid") from None
-        if not self.version:
-            raise ParsingError("The request line has no version")
         if self.version not in ("1.0", "1.1"):
             # Its body is never read: the connection is closed after the answer.
             self.error = VersionNotSupported(f"HTTP/{self.version}")
@@ -73,9 +86,11 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         taken: int = super().received(data)
         if self.body_rcv is not None and not self.error:
             # Waitress limits the size with the encoding of chunks; this limits the body itself.
-            size = max(self.content_length, len(self.body_rcv))
+            size = max(self.content_length, len(self.body_rcv) + getattr(self.body_rcv, "chunk_remainder", 0))
             if size > self.adj.max_request_body_size // CHUNKED:
                 self.error = RequestEntityTooLarge("the body is too large")
+            elif self.chunked and len(self.body_rcv.control_line) + len(self.body_rcv.trailer) > LONGEST_LINE:
+                self.error = BadRequest("a chunk's size with its extensions, or the trailer, is too long")
         if self.error:
             self.completed = True
             self.expect_continue = False

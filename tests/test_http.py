@@ -18,6 +18,41 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield service
 
 
+@pytest.fixture(scope="module")
+def generous(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with the largest headers that can be set."""
+    with running(DATA=tmp_path_factory.mktemp("generous"), MAX_HEADER=1_048_576) as service:
+        yield service
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET http://" + 200_000 * b"1" + b" HTTP/1.1 \r\nHost: x\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nX:" + 200_000 * b" " + b"x\r\n\r\n", 200),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + 200_000 * b"\t" + b"\0\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nX:\r\n" + 200_000 * b" " + b"x\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x" + 200_000 * b" " + b"x\r\n\r\n", 501),
+    ],
+)
+def test_no_request_takes_the_square_of_its_length(generous: Service, request_: bytes, status: int) -> None:
+    """Each was minutes of work, in which nobody else was served; `answer_to` waits for 20 seconds."""
+    assert answer_to(generous, request_)[0] == status
+
+
+def test_no_content_type_takes_the_square_of_its_length(generous: Service) -> None:
+    long = f'application/json; a="{200_000 * ";"}"'
+    assert generous.request("PUT", f"{BUILD}?dry_run=true", b"{}", {"Content-Type": long}).status == 400
+
+
+def test_what_is_repeated_in_a_list_counts_once(generous: Service) -> None:
+    """Each item was a parameter of the statement, of which a database takes so many."""
+    path = f"{BUILDS}?status={','.join(70_000 * ['running'])}"
+    with connected(generous) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {generous.token}\r\n\r\n".encode())
+        assert connection.recv(12) == b"HTTP/1.1 200"
+
+
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
@@ -45,6 +80,10 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         (b"GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n", 400),
         (b"GET /health HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"GET /health HTTP/1.0\r\nTransfer-Encoding:\r\n\r\n0\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\n\r\n", 400),
+        (b"PUT /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\n", 413),
+        (b"PUT /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;" + 9000 * b"a", 400),
+        (b"PUT /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + 999 * b"T: y\r\n", 400),
     ],
 )
 def test_requests_that_the_server_refuses_are_answered_in_json(limited: Service, request_: bytes, status: int) -> None:
