@@ -1,4 +1,4 @@
-"""A model of the service, a plain dict, is driven with it; whatever the order of requests, both must agree."""
+"""Random sequences of requests, whose responses must agree with a model of the service that is held in dicts."""
 
 import itertools
 import os
@@ -36,25 +36,25 @@ _bases = itertools.count(10_000_000, 1000)
 
 
 class Model(stateful.RuleBasedStateMachine):
-    """Four builds of one repository, which can have three numbers."""
+    """Up to four builds of one repository, with numbers from 1 to 4."""
 
     service: Service
 
     def __init__(self) -> None:
         super().__init__()
         self.base = next(_bases)
-        #: By id: the build as it is stored, and every revision as (before, after).
+        #: By the id of a build: the build as it is stored, and its revisions as pairs of before and after.
         self.builds: dict[int, dict[str, Any]] = {}
         self.history: dict[int, list[tuple[Any, Any]]] = {}
         self.tags: dict[int, str] = {}
-        #: By number of a repair: its builds by id, as they were before and after it.
+        #: By the number of a repair: its builds by id, each before and after it.
         self.repairs: dict[int, dict[int, tuple[Any, Any]]] = {}
 
     def sent(self, slot: int, changes: dict[str, Any]) -> dict[str, Any]:
         return build(id=self.base + slot, repo_id=self.base, number=slot + 1) | changes
 
     def expected(self, sent: dict[str, Any], create: bool, match: str | None) -> int:
-        """Return the status that the contract gives, by the model alone."""
+        """Return the status that the model expects."""
         stored = self.builds.get(sent["id"])
         if match is not None and (stored is None or match not in ("*", self.tags[sent["id"]])):
             return 412
@@ -99,7 +99,7 @@ class Model(stateful.RuleBasedStateMachine):
 
     @stateful.rule(slot=SLOTS)
     def put_back(self, slot: int) -> None:
-        """What a revision shows as before can be put back as it is, if nobody has its number."""
+        """`before` of a revision can be sent as a PUT, unless another build has its number."""
         revisions = self.history.get(self.base + slot, [])
         if len(revisions) > 1:
             path = f"{BUILDS}/{self.base + slot}/revisions/2"
@@ -109,7 +109,7 @@ class Model(stateful.RuleBasedStateMachine):
 
     @stateful.rule(slot=SLOTS, revision=st.integers(1, 4))
     def undo_revision(self, slot: int, revision: int) -> None:
-        """What was there before a revision comes back exactly, if nobody has its number."""
+        """An undo restores the build before the revision, unless another build has its number."""
         build_id = self.base + slot
         path = f"{BUILDS}/{build_id}/revisions/{revision}/undo"
         answer = self.service.post(path, If_Match=self.tags.get(build_id, '"none"'))
@@ -126,7 +126,7 @@ class Model(stateful.RuleBasedStateMachine):
 
     @stateful.rule(slots=st.sets(SLOTS, min_size=1), fields=REPAIRED, dry_run=st.booleans(), between=st.booleans())
     def repair(self, slots: set[int], fields: dict[str, Any], dry_run: bool, between: bool) -> None:
-        """All of the builds change, or none: none if one of them is not there, or has changed since the preview."""
+        """All builds change, or none if one of them does not exist or has changed since the preview."""
         document: dict[str, Any] = {
             "where": {"ids": [self.base + slot for slot in slots]},
             "set": fields,
@@ -161,7 +161,7 @@ class Model(stateful.RuleBasedStateMachine):
     @stateful.rule(data=st.data())
     @stateful.precondition(lambda self: self.repairs)
     def undo_repair(self, data: st.DataObject) -> None:
-        """Each build that is as the repair has left it comes back, and no other."""
+        """An undo restores each build that is still as the repair has left it, and no other."""
         number = data.draw(st.sampled_from(sorted(self.repairs)))
         pairs = self.repairs[number]
         back = {build_id: before for build_id, (before, after) in pairs.items() if self.builds[build_id] == after}
@@ -194,7 +194,7 @@ class Model(stateful.RuleBasedStateMachine):
         assert listed == [self.builds[build_id] for build_id in sorted(self.builds, reverse=True)]
 
     def teardown(self) -> None:
-        """Compare every history: revision n's `before` is what revision n-1 left."""
+        """Compare the revisions of all builds with the model."""
         for build_id, expected in self.history.items():
             path = f"{BUILDS}/{build_id}/revisions"
             listed = self.service.get(f"{path}?per_page=100").json

@@ -1,4 +1,4 @@
-"""GET /openapi.json: that the document is valid and fresh, and that the service does what it says."""
+"""The OpenAPI document: it is valid and current, and the service behaves as it says."""
 
 import json
 import os
@@ -15,11 +15,11 @@ from service import ROOT, Service, build, running
 
 DOCUMENT = json.loads((ROOT / "resources" / "openapi.json").read_text(encoding="utf-8"))
 
-#: Requests that are made up for each operation; `make fuzz` asks for more.
+#: The number of generated requests for each operation; `make fuzz` sends more.
 EXAMPLES = os.environ.get("BUILD_ADMIN_TEST_EXAMPLES", "15")
 
 
-def test_the_document_is_fresh() -> None:
+def test_the_document_is_current() -> None:
     # If this fails, run `make openapi`.
     assert document.text() == (ROOT / "resources" / "openapi.json").read_text(encoding="utf-8")
 
@@ -35,7 +35,7 @@ def test_the_document_is_served_without_a_token(service: Service) -> None:
     assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", str(len(answer.body)))
 
 
-def test_a_route_without_a_description_is_not_overlooked(tmp_path: Path) -> None:
+def test_a_route_without_a_description_raises_an_error(tmp_path: Path) -> None:
     from build_admin.app import create_app
     from build_admin.resources.operations import HealthResource
     from build_admin.settings import Settings
@@ -47,7 +47,7 @@ def test_a_route_without_a_description_is_not_overlooked(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"])
-def test_the_service_does_what_the_document_says(request: pytest.FixtureRequest, tmp_path: Path, store: str) -> None:
+def test_the_service_behaves_as_the_document_says(request: pytest.FixtureRequest, tmp_path: Path, store: str) -> None:
     settings: dict[str, Any] = {"DATA": tmp_path}
     if store == "postgresql":
         settings["DATABASE_URL"] = request.getfixturevalue("new_database")()
@@ -57,7 +57,7 @@ def test_the_service_does_what_the_document_says(request: pytest.FixtureRequest,
             *(sys.executable, "-c", "from schemathesis.cli import schemathesis as main; main()"),
             *("run", f"{service.url}/openapi.json"),
             *("--header", f"Authorization: Bearer {service.token}"),
-            # What a schema allows may still be refused: a precondition may fail, a build leave out what is stored.
+            # A request that the schema allows may still be refused, for instance by a precondition.
             *("--exclude-checks", "positive_data_acceptance"),
             *("--max-examples", EXAMPLES, "--seed", "1", "--continue-on-failure", "--no-color", "--warnings", "off"),
         ]

@@ -1,4 +1,4 @@
-"""Paths: however one is spelled, what is under /api asks for a token first; with one, what is not there is said so."""
+"""Paths: every spelling of a path under /api requires a token, and an unknown path or method is refused."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from build_admin.app import create_app
 from build_admin.settings import Settings
 from service import BUILD, KEY, Service, refused, status_of, token
 
-#: Every method that Falcon knows, its own mark among them, and one that nobody knows.
+#: Every method that Falcon knows, including its internal WEBSOCKET, and one that is not defined.
 METHODS = (*falcon.COMBINED_METHODS, "BREW")
 UNKNOWN = {"WEBSOCKET", "BREW"}
 
@@ -26,22 +26,22 @@ def all_routes(data: Path) -> list[str]:
     return [route.path for route in falcon.inspect.inspect_routes(app)]
 
 
-def test_what_is_outside_api_is_what_the_contract_leaves_open(data: Path) -> None:
-    # A new route that is not under /api asks for no token: see that it is meant to.
+def test_only_the_listed_routes_are_outside_api(data: Path) -> None:
+    # A route that is not under /api requires no token. Add a new one here only if that is intended.
     outside = {path for path in all_routes(data) if not path.startswith("/api/")}
     page = {"/", "/page/{name}", "/page/{name}/{file}"}
     assert outside == page | {"/health", "/ready", "/version", "/openapi.json", "/metrics"}
 
 
 def routes(data: Path) -> list[str]:
-    """Return every route's path under /api, with numbers in it."""
+    """Return the path of every route under /api, with numbers as its parameters."""
     paths = all_routes(data)
     under = [path.replace("{build_id}", "1").replace("{revision}", "1") for path in paths if path.startswith("/api")]
     assert BUILD in under
     return under
 
 
-def test_every_path_and_method_under_api_asks_for_a_token(service: Service, data: Path) -> None:
+def test_every_path_and_method_under_api_requires_a_token(service: Service, data: Path) -> None:
     for path in [*routes(data), "/api", "/api/", "/api/v1", "/api/unknown", "/api/v1/admin/../../../health"]:
         for spelled in (
             path,
@@ -57,8 +57,8 @@ def test_every_path_and_method_under_api_asks_for_a_token(service: Service, data
                 assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_leading_slashes_that_the_router_ignores_open_nothing(data: Path) -> None:
-    # Waitress folds them already; another server that runs the application may not.
+def test_a_path_with_more_leading_slashes_requires_a_token(data: Path) -> None:
+    # Waitress merges leading slashes; another WSGI server may not.
     client = falcon.testing.TestClient(create_app(Settings(data=data, signing_key=KEY)))
     for slashes in ("/", "//", "///"):
         assert client.simulate_get(f"{slashes}api/v1/admin/builds").status_code == 401
@@ -71,7 +71,7 @@ def test_leading_slashes_that_the_router_ignores_open_nothing(data: Path) -> Non
      "/%2fapi/v1/admin/builds", "/%2Fapi%2Fv1%2Fadmin%2Fbuilds",
      "api/v1/admin/builds", "/api/v1/admin/builds#", "/api/v1/admin/builds;v=1"],
 )  # fmt: skip
-def test_another_form_of_target_opens_nothing(service: Service, method: str, target: str) -> None:
+def test_a_target_in_another_form_requires_a_token(service: Service, method: str, target: str) -> None:
     assert status_of(service, method, target) == 401
 
 
@@ -79,7 +79,7 @@ PIECES = ["/", "//", "%2f", "%5c", "\\", ".", "..", "%2e", ";", "%00", "%20", "a
           "builds", "/api/v1/admin/builds", "/api/v1/admin/build", "/1", "/revisions", "/queue", "health"]  # fmt: skip
 
 
-def test_no_spelling_of_a_path_leads_past_the_token(data: Path) -> None:
+def test_every_spelling_of_a_path_that_is_found_requires_a_token(data: Path) -> None:
     client = falcon.testing.TestClient(create_app(Settings(data=data, signing_key=KEY)))
     found = set()
 
@@ -96,7 +96,7 @@ def test_no_spelling_of_a_path_leads_past_the_token(data: Path) -> None:
     assert found
 
 
-def test_a_method_cannot_be_overridden_past_the_token(service: Service) -> None:
+def test_an_overridden_method_requires_a_token(service: Service) -> None:
     headers = {"Authorization": None, "X-HTTP-Method-Override": "GET"}
     assert service.request("POST", BUILD, b"{}", headers).status == 401
 
@@ -106,13 +106,11 @@ def test_a_method_cannot_be_overridden_past_the_token(service: Service) -> None:
     ["/page", "/page/", "/page/views", "/page/views/", "/page/none.js", "/page/__init__.py", "/page/index.html",
      "/api", "/api/v1/admin/build/", "/api/v1/admin/buil", "/healthy", "/api/v2"],
 )  # fmt: skip
-def test_a_path_that_is_not_there_is_404(service: Service, path: str) -> None:
+def test_an_unknown_path_is_404(service: Service, path: str) -> None:
     refused(service.get(path), 404)
 
 
-def test_a_method_that_a_path_does_not_take_is_405_and_those_that_it_takes_are_named(
-    service: Service, data: Path
-) -> None:
+def test_a_method_that_a_path_does_not_support_is_405_with_the_supported_methods(service: Service, data: Path) -> None:
     for path in [*routes(data), "/health"]:
         takes = {"PUT"} if path == BUILD else {"POST"} if path.endswith("/undo") else {"GET", "HEAD"}
         takes |= {"POST"} if path.endswith("/repairs") else set()
@@ -126,5 +124,5 @@ def test_a_method_that_a_path_does_not_take_is_405_and_those_that_it_takes_are_n
 
 @pytest.mark.parametrize("method", sorted(UNKNOWN))
 @pytest.mark.parametrize("path", ["/health", "/nothing", BUILD])
-def test_a_method_that_http_does_not_know_is_501(service: Service, method: str, path: str) -> None:
+def test_an_undefined_method_is_501(service: Service, method: str, path: str) -> None:
     refused(service.request(method, path), 501)

@@ -1,4 +1,4 @@
-"""Places that break: the file, the folder or the rights of a store change while the service runs."""
+"""The file, the folder or the privileges of a store change while the service runs."""
 
 import contextlib
 import sqlite3
@@ -20,7 +20,7 @@ def stored(folder: Path) -> list[str]:
 
 
 @needs_symbolic_links
-def test_a_folder_whose_link_is_pointed_elsewhere_is_followed(tmp_path: Path) -> None:
+def test_a_change_of_the_data_folders_symbolic_link_is_followed(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("one", "two")]
     for folder in folders:
         with running(DATA=folder) as service:
@@ -38,7 +38,7 @@ def test_a_folder_whose_link_is_pointed_elsewhere_is_followed(tmp_path: Path) ->
 
 
 @needs_open_files_to_move
-def test_a_file_that_vanishes_for_a_moment_stops_no_thread(data: Path) -> None:
+def test_a_database_file_that_is_moved_away_and_back_stops_no_thread(data: Path) -> None:
     def ask(service: Service, done: threading.Event, statuses: set[int]) -> None:
         number = 0
         while not done.is_set():
@@ -62,12 +62,12 @@ def test_a_file_that_vanishes_for_a_moment_stops_no_thread(data: Path) -> None:
         for client in clients:
             client.join(30)
         assert statuses <= {200, 503}, statuses
-        # Every thread is as good as before.
+        # Every thread answers again.
         assert {service.get(f"{BUILDS}/1").status for _ in range(30)} == {200}
         assert {service.put(build(id=1, title=f"after {number}")).status for number in range(10)} == {200}
 
 
-def test_a_role_that_lacks_a_privilege_is_503_in_any_language(new_database: Any, data: Path) -> None:
+def test_a_missing_privilege_is_503(new_database: Any, data: Path) -> None:
     url = new_database()
     name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
     with running(DATA=data, DATABASE_URL=url) as service, psycopg.connect(url, autocommit=True) as admin:
@@ -88,7 +88,7 @@ def test_a_role_that_lacks_a_privilege_is_503_in_any_language(new_database: Any,
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_a_first_start_that_is_refused_leaves_no_table(request: pytest.FixtureRequest, data: Path, kind: str) -> None:
+def test_a_refused_first_start_creates_no_table(request: pytest.FixtureRequest, data: Path, kind: str) -> None:
     table = "CREATE TABLE builds (id INTEGER PRIMARY KEY, status TEXT)"
     settings: dict[str, Any] = {"DATA": data}
     if kind == "postgresql":
@@ -107,23 +107,3 @@ def test_a_first_start_that_is_refused_leaves_no_table(request: pytest.FixtureRe
     else:
         with contextlib.closing(sqlite3.connect(data / FILE)) as database, pytest.raises(sqlite3.OperationalError):
             database.execute(query)
-
-
-def test_an_answered_overwrite_is_on_the_servers_disk_whatever_the_database_says(new_database: Any, data: Path) -> None:
-    url = new_database()
-    name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
-    with psycopg.connect(url, autocommit=True) as admin:
-        admin.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off'.encode())
-    with running(DATA=data, DATABASE_URL=url) as service, psycopg.connect(url, autocommit=True) as admin:
-        service.create(id=1)
-        admin.execute(
-            """
-            CREATE TABLE seen (setting TEXT);
-            CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                INSERT INTO seen VALUES (current_setting('synchronous_commit'));
-                RETURN NEW; END $$;
-            CREATE TRIGGER see BEFORE UPDATE ON builds FOR EACH ROW EXECUTE FUNCTION see()
-            """
-        )
-        assert service.put(build(id=1, title="new")).status == 200
-        assert admin.execute("SELECT setting FROM seen").fetchall() == [("on",)]

@@ -1,4 +1,4 @@
-"""Query plans: every statement of an overwrite and of a read by id uses an index, whatever the table's size."""
+"""Query plans: the statements of overwrites, reads, imports and filtered lists use an index."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ ROWS = 2000
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def builds(request: pytest.FixtureRequest, data: Path) -> Iterator[Builds]:
-    """Some thousand builds with a revision each."""
+    """A store of each kind with 2000 builds of one revision each."""
     url = request.getfixturevalue("new_database")() if request.param == "postgresql" else ""
     store = open_store(data, url)
     filled = Builds(store.database, store.columns)
@@ -40,7 +40,7 @@ def builds(request: pytest.FixtureRequest, data: Path) -> Iterator[Builds]:
 
 
 def statements(builds: Builds) -> dict[str, Statement]:
-    """Return every statement that is compiled once, by name."""
+    """Return the precompiled statements by name."""
     named = vars(builds) | vars(builds._rows)
     found = {name: value for name, value in named.items() if isinstance(value, Statement)}
     return found | {"update": builds._rows._update(frozenset({"status", "finished"}))}
@@ -52,7 +52,7 @@ def plan(builds: Builds, statement: Statement) -> str:
     if isinstance(builds.database, SqliteDatabase):
         rows = builds.database.execute_sql(f"EXPLAIN QUERY PLAN {statement._sql}", parameters).fetchall()
         return "\n".join(row[-1] for row in rows)
-    # Planned with the values in their places, as PostgreSQL does for a statement's first executions.
+    # Planned with its values, as PostgreSQL does for the first executions of a prepared statement.
     with psycopg.ClientCursor(builds.database.connection()) as cursor:
         return "\n".join(row[0] for row in cursor.execute("EXPLAIN " + statement._sql, parameters).fetchall())
 
@@ -68,7 +68,7 @@ def test_every_statement_uses_an_index(builds: Builds) -> None:
             assert scan not in text, (name, text)
 
 
-def test_an_import_reads_no_table_whole_once_it_has_grown(data: Path, new_database: Any) -> None:
+def test_an_import_does_not_scan_a_table_that_has_grown_since_it_was_planned(data: Path, new_database: Any) -> None:
     store = open_store(data, new_database())
     assert isinstance(store.database, PostgresqlDatabase)
     importing = Bulk(
@@ -85,20 +85,18 @@ def test_an_import_reads_no_table_whole_once_it_has_grown(data: Path, new_databa
 
     with store.database.atomic():
         store.database.unhurried()
-        for _ in range(20):  # more than it takes for PostgreSQL to make a plan that it may keep
+        for _ in range(20):  # PostgreSQL chooses a generic plan, which it keeps, after five executions.
             look_up()
         filler = "INSERT INTO builds (id, repo_id, number, title) SELECT n, 1, n, repeat('x', 600) FROM "
         store.database.execute_sql(f"{filler} generate_series(1, 20000) AS n")
         before = scans()
-        for _ in range(5):  # the first of which make the kept plan look cheap
+        for _ in range(5):
             look_up()
         assert scans() == before
     store.database.close()
 
 
-def test_overwrites_read_no_table_whole_though_it_was_small_when_they_were_planned(
-    data: Path, new_database: Any
-) -> None:
+def test_overwrites_do_not_scan_a_table_that_has_grown_since_they_were_planned(data: Path, new_database: Any) -> None:
     store = open_store(data, new_database())
     builds = Builds(store.database, store.columns)
     builds.overwrite(build(id=1), ME, create=True)
@@ -109,7 +107,7 @@ def test_overwrites_read_no_table_whole_though_it_was_small_when_they_were_plann
         return store.database.execute_sql(f"SELECT {counts}").fetchone()
 
     def overwrite() -> None:
-        for count in range(20):  # more than it takes for PostgreSQL to make a plan that it may keep
+        for count in range(20):  # PostgreSQL chooses a generic plan, which it keeps, after five executions.
             builds._overwrite(build(id=1, title=str(count)), ME, False, None)
         for table in ("builds (id", "build_revisions (revision, at, by, request_id, changes, build_id"):
             values = "n + 1" if "revision" not in table else "1, 1, '', '', repeat('x', 600), n + 1"
@@ -124,7 +122,7 @@ def test_overwrites_read_no_table_whole_though_it_was_small_when_they_were_plann
 
 
 @pytest.mark.parametrize("name", ["host", "branch", "status", "repo_id"])
-def test_a_list_of_a_large_table_uses_an_index(builds: Builds, name: str) -> None:
+def test_a_filtered_list_of_a_large_table_uses_an_index(builds: Builds, name: str) -> None:
     filler = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT i FROM n"
     database = builds.database
     with database.atomic() as transaction:

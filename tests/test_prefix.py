@@ -1,4 +1,4 @@
-"""Under a path of its own: every route answers there, and says so where it names an address."""
+"""The service below a path prefix: its routes answer there, and its links and locations have the prefix."""
 
 import json
 import re
@@ -24,8 +24,8 @@ def service(data: Path) -> Iterator[Service]:
         yield running_service
 
 
-@pytest.mark.parametrize("left_in", [PREFIX, "", "//ci/build-admin"], ids=["left in", "taken out", "twice the slash"])
-def test_a_proxy_may_leave_the_prefix_in_the_path_or_take_it_out(service: Service, left_in: str) -> None:
+@pytest.mark.parametrize("left_in", [PREFIX, "", "//ci/build-admin"], ids=["kept", "removed", "two slashes"])
+def test_a_proxy_may_keep_the_prefix_in_the_path_or_remove_it(service: Service, left_in: str) -> None:
     headers: dict[str, str | None] = {"Content-Type": "application/json", "If-None-Match": "*"}
     created = service.request("PUT", left_in + BUILD, json.dumps(build(id=7)).encode(), headers)
     assert (created.status, created.headers["Location"]) == (201, f"{PREFIX}{BUILDS}/7")
@@ -45,17 +45,17 @@ def test_a_proxy_may_leave_the_prefix_in_the_path_or_take_it_out(service: Servic
     assert (undone.status, undone.headers["Location"]) == (201, f"{PREFIX}{REPAIRS}/2")
 
 
-def test_the_address_that_is_told_has_it(service: Service) -> None:
+def test_the_printed_address_has_the_prefix(service: Service) -> None:
     assert service.url.endswith(PREFIX)
 
 
 @pytest.mark.parametrize("value", ["ci", "/", "//x", "/a//b", "/a b", "/a?b", "/%41", "http://x/y", "/ü"])
-def test_what_is_no_such_path_is_refused(data: Path, value: str) -> None:
+def test_an_invalid_prefix_is_refused(data: Path, value: str) -> None:
     finished = run("check", DATA=data, PREFIX=value)
     assert (finished.returncode, "BUILD_ADMIN_PREFIX must be a path" in finished.stderr) == (1, True)
 
 
-def test_another_wsgi_server_says_where_it_is_with_script_name(data: Path) -> None:
+def test_links_and_locations_have_the_script_name_of_another_wsgi_server(data: Path) -> None:
     store = open_store(data)
     app = create_app(Settings(data=data, signing_key=KEY), store)
 

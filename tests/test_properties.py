@@ -1,4 +1,4 @@
-"""Properties of an overwrite: what is sent is what is stored, and what is refused changes nothing."""
+"""Properties of an overwrite: a build is stored as it was sent, and a refused one changes nothing."""
 
 import copy
 import json
@@ -16,13 +16,13 @@ from build_admin.schemas.fields import MAX_INTEGER, Integer, OneOf, String
 from build_admin.schemas.sample import SAMPLE
 from service import BUILDS, Service
 
-#: How many builds each property is tried with, on each store.
+#: The number of builds with which each property is tested, on each store.
 EXAMPLES = int(os.environ.get("BUILD_ADMIN_TEST_EXAMPLES", "80"))
 SCHEMA = BuildSchema()
-# Those by which builds could be in each other's way, and in that of other tests' builds.
+# The fields of the unique keys, which must not conflict with the builds of other tests.
 IDENTITIES = ("id", "repo_id", "number")
 
-# Every character that is text, but NUL; and a few kinds more often than chance would have them.
+# Every character that is allowed in text, and some special ones more often.
 CHARACTERS = st.one_of(
     st.characters(exclude_characters="\0", exclude_categories=["Cs"]),
     st.sampled_from(
@@ -34,7 +34,7 @@ PAYLOADS = st.dictionaries(st.text(CHARACTERS, max_size=8), st.text(CHARACTERS, 
 
 
 def values(name: str) -> st.SearchStrategy[Any]:
-    """Return a strategy for the values that a field may have."""
+    """Return a strategy for the valid values of a field."""
     field = SCHEMA.fields[name]
     if name in IDENTITIES:
         return st.integers(2**62, MAX_INTEGER - 1)
@@ -59,7 +59,7 @@ WRONG: st.SearchStrategy[Any] = st.one_of(
 
 
 def faults(name: str) -> st.SearchStrategy[Any]:
-    """Return a strategy for values that a field may not have."""
+    """Return a strategy for invalid values of a field."""
     field = SCHEMA.fields[name]
     if isinstance(field, Integer):
         return WRONG.filter(lambda value: value is not None or name in SAMPLE) | st.sampled_from(
@@ -86,24 +86,26 @@ bounded = settings(
 
 @pytest.fixture(scope="module")
 def target(service: Service) -> dict[str, Any]:
-    """A build that is overwritten over and over."""
+    """A build that the tests overwrite repeatedly."""
     return service.create(id=777_777)
 
 
 def as_answered(sent: dict[str, Any]) -> dict[str, Any]:
-    """Return what the contract says is answered: a newer field only where it has a value."""
+    """Return the expected response: newer fields are left out where they have no value."""
     return {name: value for name, value in sent.items() if name in SAMPLE or value}
 
 
 @bounded
 @given(sent=BUILDS_SENT)
-def test_a_build_comes_back_as_it_was_sent(service: Service, target: dict[str, Any], sent: dict[str, Any]) -> None:
+def test_an_overwritten_build_is_returned_as_it_was_sent(
+    service: Service, target: dict[str, Any], sent: dict[str, Any]
+) -> None:
     whole = dict.fromkeys(NEWER) | {"id": target["id"]} | sent
     answer = service.put(json.dumps(whole, ensure_ascii=False).encode())
     assert answer.status == 200, answer
     expected = as_answered(whole)
     assert answer.json == expected
-    # As text too: 1 and true, and 1 and 1.0, are equal to Python.
+    # Compared as JSON text too, because 1, 1.0 and true are equal in Python.
     stored = service.get(f"{BUILDS}/{target['id']}")
     assert json.dumps(stored.json, sort_keys=True) == json.dumps(expected, sort_keys=True)
     assert (stored.body, stored.etag) == (answer.body, answer.etag)
@@ -111,9 +113,9 @@ def test_a_build_comes_back_as_it_was_sent(service: Service, target: dict[str, A
 
 @bounded
 @given(sent=BUILDS_SENT, build_id=values("id"))
-def test_a_build_is_created_as_it_was_sent(service: Service, sent: dict[str, Any], build_id: int) -> None:
+def test_a_created_build_is_returned_as_it_was_sent(service: Service, sent: dict[str, Any], build_id: int) -> None:
     whole = {"id": build_id} | sent
-    # Escaped as well, as most clients' libraries do it.
+    # Non-ASCII characters are escaped, as by most client libraries.
     answer = service.put(json.dumps(whole, ensure_ascii=True).encode(), "?dry_run=true", If_None_Match="*")
     assert answer.status == 201, answer
     assert json.dumps(answer.json, sort_keys=True) == json.dumps(as_answered(whole), sort_keys=True)
@@ -121,7 +123,7 @@ def test_a_build_is_created_as_it_was_sent(service: Service, sent: dict[str, Any
 
 @bounded
 @given(sent=BUILDS_SENT, fault=FAULTS)
-def test_a_build_with_a_fault_is_refused_by_name_and_changes_nothing(
+def test_a_build_with_an_invalid_field_is_refused_and_changes_nothing(
     service: Service, target: dict[str, Any], sent: dict[str, Any], fault: tuple[str, Any]
 ) -> None:
     path = f"{BUILDS}/{target['id']}"
@@ -156,6 +158,6 @@ def outcome(load: Any, document: dict[str, Any]) -> Any:
         lambda name: (values(name) | faults(name)).map(lambda value: SAMPLE | {name: value})
     )
 )
-def test_the_short_way_through_the_schema_comes_to_the_same(document: dict[str, Any]) -> None:
+def test_the_schemas_own_load_has_the_result_of_marshmallows(document: dict[str, Any]) -> None:
     by_marshmallow = outcome(lambda sent: Schema.load(SCHEMA, sent), copy.deepcopy(document))
     assert outcome(SCHEMA.load, document) == by_marshmallow

@@ -1,4 +1,4 @@
-"""Whatever is selected and set: a preview has exactly the list's builds, and a repair is taken back to the byte."""
+"""Properties of repairs: a preview selects the builds of the list with the same filters, and an undo is exact."""
 
 import itertools
 import os
@@ -48,7 +48,7 @@ SET = st.fixed_dictionaries(
 
 @pytest.fixture(scope="module")
 def repo(service: Service) -> int:
-    """The id of a repository whose builds differ in all that can be asked for."""
+    """The id of a repository whose builds differ in every field by which repairs select."""
     repo_id = next(_repos)
     for number in range(1, COUNT + 1):
         newer: dict[str, Any] = {"email": "a@example.com", "deploy_payload": {"a": "b"}} if number % 5 == 0 else {}
@@ -72,7 +72,7 @@ def stored(service: Service, repo: int) -> list[Answer]:
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(where=WHERE, assigned=SET)
-def test_a_preview_is_the_list_and_an_undo_is_exact(
+def test_a_preview_selects_the_builds_of_the_list_and_an_undo_restores_them_exactly(
     service: Service, repo: int, where: dict[str, Any], assigned: dict[str, Any]
 ) -> None:
     document: dict[str, Any] = {"where": where | {"repo_id": repo}, "set": assigned, "reason": "property"}

@@ -1,4 +1,4 @@
-"""A client's commands that change many builds at once, and back."""
+"""The client commands `repair`, `repairs` and `undo-repair`."""
 
 import json
 import time
@@ -16,7 +16,7 @@ SET = ["status=error", "error=the worker died", "finished=now", "--reason", "OPS
 
 @pytest.fixture
 def host(service: Service, new_id: int) -> str:
-    """The name of a worker with three stuck builds, one that is done and one that has just begun."""
+    """The name of a worker with three stuck builds, one that has succeeded and one that has just started."""
     started = int(time.time()) - 2 * 86_400
     builds: list[dict[str, Any]] = [{}, {"status": "pending"}, {}, {"status": "success"}, {"started": 2 * started}]
     for number, fields in enumerate(builds, 1):
@@ -26,7 +26,7 @@ def host(service: Service, new_id: int) -> str:
 
 
 def statuses(service: Service, host: str) -> dict[int, str]:
-    """Return the statuses of a worker's builds, by number."""
+    """Return the statuses of a worker's builds by their numbers."""
     return {build["number"]: build["status"] for build in service.get(f"/api/v1/admin/builds?host={host}").json}
 
 
@@ -35,14 +35,14 @@ IS = WAS | {1: "error", 2: "error", 3: "error"}
 
 
 def repaired(service: Service, *arguments: str) -> int:
-    """Repair without being asked, and return the repair's number."""
+    """Repair with the option --yes, and return the number of the repair."""
     done = command("repair", *arguments, *SET, "--yes", service=service)
     assert done.returncode == 0, done.stderr
     return int(done.stdout.splitlines()[-1].split()[1].removesuffix(":"))
 
 
 @needs_terminal
-def test_a_repair_is_shown_asked_for_and_done(service: Service, host: str, new_id: int) -> None:
+def test_repair_shows_the_changes_asks_and_applies_them(service: Service, host: str, new_id: int) -> None:
     terminal = Terminal("repair", "--host", host, *SET, service=service, columns=200)
     terminal.expect("[y/N] ")
     assert statuses(service, host) == WAS
@@ -57,7 +57,7 @@ def test_a_repair_is_shown_asked_for_and_done(service: Service, host: str, new_i
 
 
 @needs_terminal
-def test_a_repair_without_consent_changes_nothing(service: Service, host: str) -> None:
+def test_a_repair_that_is_not_confirmed_changes_nothing(service: Service, host: str) -> None:
     terminal = Terminal("repair", "--host", host, *SET, service=service)
     terminal.expect("[y/N] ")
     terminal.type("n\n")
@@ -69,7 +69,7 @@ def test_a_repair_without_consent_changes_nothing(service: Service, host: str) -
 
 
 @needs_terminal
-def test_what_was_shown_is_what_is_done_or_nothing(service: Service, host: str, new_id: int) -> None:
+def test_a_repair_is_refused_when_a_build_changes_at_the_prompt(service: Service, host: str, new_id: int) -> None:
     terminal = Terminal("repair", "--host", host, *SET, service=service)
     terminal.expect("[y/N] ")
     service.put(service.find(new_id + 10_000) | {"title": "another"})
@@ -78,7 +78,7 @@ def test_what_was_shown_is_what_is_done_or_nothing(service: Service, host: str, 
     assert statuses(service, host) == WAS
 
 
-def test_the_builds_named_are_repaired_stuck_or_not(service: Service, host: str, new_id: int) -> None:
+def test_builds_given_by_id_are_repaired_even_if_they_are_not_stuck(service: Service, host: str, new_id: int) -> None:
     named = ["--id", f"{new_id + 40_000},{new_id + 10_000}"]
     shown = command("repair", *named, "--older", "1d", *SET, "--dry-run", service=service)
     assert shown.stdout.startswith(f"1 build at {service.url}: 1 to change\n")
@@ -89,19 +89,19 @@ def test_the_builds_named_are_repaired_stuck_or_not(service: Service, host: str,
     assert command("repair", "--id", "1,x", *SET, service=service).returncode == 2
 
 
-def test_nothing_to_repair_is_done_already(service: Service, host: str) -> None:
+def test_a_repair_without_changes_succeeds(service: Service, host: str) -> None:
     repaired(service, "--host", host)
     again = command("repair", "--host", host, *SET, service=service)
     assert (again.returncode, again.stdout.splitlines()[-1]) == (0, "There is nothing to change.")
 
 
-def test_a_value_that_no_build_may_have_is_refused(service: Service, host: str) -> None:
+def test_an_invalid_value_is_refused(service: Service, host: str) -> None:
     done = command("repair", "--host", host, "status=stuck", "number=1", "--reason", "x", "--yes", service=service)
     assert (done.returncode, "status" in done.stderr, "number" in done.stderr) == (5, True, True)
     assert statuses(service, host) == WAS
 
 
-def test_many_builds_are_counted_and_the_first_shown(service: Service, new_id: int) -> None:
+def test_of_many_builds_the_first_twenty_are_shown(service: Service, new_id: int) -> None:
     for number in range(1, 26):
         build_id = new_id + number * 10_000
         service.create(id=build_id, repo_id=new_id, number=number, status="pending", host=f"m{new_id}")
@@ -112,17 +112,19 @@ def test_many_builds_are_counted_and_the_first_shown(service: Service, new_id: i
 
 
 @needs_terminal
-def test_a_repair_is_told_and_undone(service: Service, host: str, new_id: int) -> None:
+def test_repairs_lists_repairs_and_their_builds_and_undo_repair_restores_them(
+    service: Service, host: str, new_id: int
+) -> None:
     repair = repaired(service, "--host", host)
     service.put(service.find(new_id + 10_000) | {"title": "the worker came back"})
     listed = command("repairs", service=service).stdout.splitlines()
     assert listed[0].split() == ["REPAIR", "WHEN", "BY", "BUILDS", "UNDOES", "UNDONE", "BY", "REASON"]
     assert [listed[1].split()[0], *listed[1].split()[-3:]] == [str(repair), "octokitty", "3", "OPS-17"]
-    told = command("repairs", repair, service=service).stdout
-    assert 'set status: "error"\n' in told
-    assert f'where host: "{host}"\n' in told
-    assert f"{new_id + 10_000}  2         changed since  octokitty\n" in told
-    assert f"{new_id + 20_000}  2         as repaired\n" in told
+    shown = command("repairs", repair, service=service).stdout
+    assert 'set status: "error"\n' in shown
+    assert f'where host: "{host}"\n' in shown
+    assert f"{new_id + 10_000}  2         changed since  octokitty\n" in shown
+    assert f"{new_id + 20_000}  2         as repaired\n" in shown
     lines = command("repairs", repair, "-o", "json", service=service).stdout.splitlines()
     assert [json.loads(line)["state"] for line in lines] == ["changed since", "as repaired", "as repaired"]
 
@@ -143,7 +145,7 @@ def test_a_repair_is_told_and_undone(service: Service, host: str, new_id: int) -
     assert command("undo-repair", 99_999, "--reason", "x", service=service).returncode == 4
 
 
-def test_before_the_first_repair_there_is_none(data: Path) -> None:
+def test_repairs_without_any_repair_prints_a_sentence(data: Path) -> None:
     with running(DATA=data) as service:
         done = command("repairs", service=service)
         assert (done.returncode, done.stdout) == (0, f"Nothing was repaired at {service.url} yet.\n")

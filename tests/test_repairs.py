@@ -1,4 +1,4 @@
-"""Repairs: many builds at once, exactly as previewed or not at all, and what is remembered of that."""
+"""Repairs over HTTP: previews, tags, the repair itself, its builds, undo and errors."""
 
 import time
 from typing import Any
@@ -13,7 +13,7 @@ DEAD = {"status": "error", "error": "worker-3 died", "finished": 1563480000}
 
 @pytest.fixture
 def host(service: Service, new_id: int) -> str:
-    """The name of a host on which builds 1 to 4 have been running since 100, 200, …, and 5 has ended."""
+    """The name of a host on which builds 1 to 4 have been running since 100, 200, …, and build 5 has succeeded."""
     name = f"w{new_id}"
     for number in range(1, 6):
         status = "running" if number < 5 else "success"
@@ -32,13 +32,13 @@ def asked(where: Any, fields: Any = DEAD, **more: Any) -> dict[str, Any]:
 
 
 def state(service: Service, host: str) -> Any:
-    """Return everything that is stored of a host's builds."""
+    """Return the builds of a host with their revisions."""
     builds = service.get(f"{BUILDS}?host={host}&per_page=100").json
     return [(one, service.get(f"{BUILDS}/{one['id']}/revisions?per_page=100").json) for one in builds]
 
 
 def create(site: tuple[Service, Tables], repo_id: int, count: int, **fields: Any) -> list[dict[str, Any]]:
-    """Create builds of a repository of their own, beside a Vela server's tables."""
+    """Create a repository in the Vela server's table, and builds of it."""
     service, tables = site
     tables.insert("repos", id=repo_id, full_name=f"octocat/{repo_id}", counter=count)
     ids = [repo_id + 10_000 * number for number in range(1, count + 1)]
@@ -51,7 +51,7 @@ def preview(service: Service, document: Any, path: str = REPAIRS) -> Answer:
     return answer
 
 
-def test_a_preview_says_exactly_what_would_change_and_changes_nothing(service: Service, host: str) -> None:
+def test_a_preview_has_the_changes_and_changes_nothing(service: Service, host: str) -> None:
     before = state(service, host)
     service.put(service.find(ids(host, 2)[0]) | DEAD)
     tags = [service.get(f"{BUILDS}/{build_id}").etag for build_id in ids(host, 1, 3)]
@@ -76,7 +76,7 @@ def test_a_preview_says_exactly_what_would_change_and_changes_nothing(service: S
     assert [one for one, _ in state(service, host)][:2] == [one for one, _ in before][:2]
 
 
-def test_what_was_previewed_is_done_and_remembered(service: Service, host: str) -> None:
+def test_a_repair_changes_the_previewed_builds_and_is_stored_with_their_revisions(service: Service, host: str) -> None:
     before = {one["id"]: one for one, _ in state(service, host)}
     document = asked({"host": host, "stuck_before": 400})
     tag = preview(service, document).etag
@@ -114,7 +114,7 @@ def test_what_was_previewed_is_done_and_remembered(service: Service, host: str) 
             assert newest["changes"] == {name: {"from": one[name], "to": value} for name, value in DEAD.items()}
 
 
-def test_its_builds_are_listed_with_what_has_become_of_them(service: Service, host: str) -> None:
+def test_the_builds_of_a_repair_are_listed_with_their_state(service: Service, host: str) -> None:
     number = service.repair({"host": host, "status": ["running"]}, DEAD).json["repair"]
     answer = service.get(f"{REPAIRS}/{number}/builds?per_page=3")
     assert [one["id"] for one in answer.json] == ids(host, 1, 2, 3)
@@ -132,7 +132,9 @@ def test_its_builds_are_listed_with_what_has_become_of_them(service: Service, ho
     assert service.get(f"{REPAIRS}/{number}/builds?page=2").json == []
 
 
-def test_a_build_that_changed_or_went_without_a_revision_is_told(beside: tuple[Service, Tables], new_id: int) -> None:
+def test_a_build_that_changed_without_a_revision_or_was_deleted_is_skipped_by_undo(
+    beside: tuple[Service, Tables], new_id: int
+) -> None:
     service, tables = beside
     builds = create(beside, new_id, 3, host=f"x{new_id}")
     number = service.repair({"host": f"x{new_id}"}, DEAD).json["repair"]
@@ -166,7 +168,7 @@ def test_builds_that_a_worker_still_runs_are_left_out(beside: tuple[Service, Tab
     assert preview(service, asked(where)).json["selected"] == 2
 
 
-def test_a_repository_is_named(beside: tuple[Service, Tables], new_id: int) -> None:
+def test_a_repair_selects_by_the_name_of_a_repository(beside: tuple[Service, Tables], new_id: int) -> None:
     service, _ = beside
     create(beside, new_id, 1)
     made = service.repair({"repo": f"octocat/{new_id}"}, DEAD).json
@@ -175,7 +177,7 @@ def test_a_repository_is_named(beside: tuple[Service, Tables], new_id: int) -> N
     assert "octocat/none" in error
 
 
-def test_nothing_is_done_without_the_tag_of_a_preview(service: Service, host: str) -> None:
+def test_a_repair_needs_the_tag_of_its_preview(service: Service, host: str) -> None:
     document = asked({"host": host})
     before = state(service, host)
     for headers in ({}, {"If_Match": "*"}):
@@ -194,13 +196,13 @@ def test_nothing_is_done_without_the_tag_of_a_preview(service: Service, host: st
     assert service.post(REPAIRS, document, If_Match=f'"0", {tag}').status == 201
 
 
-def test_whatever_has_changed_since_the_preview_keeps_it_from_being_done(service: Service, host: str) -> None:
+def test_a_repair_whose_selection_has_changed_since_the_preview_is_refused(service: Service, host: str) -> None:
     document = asked({"host": host, "status": ["running"]})
     first = service.find(ids(host, 1)[0])
     changes: list[Any] = [
-        lambda: service.put(first | {"title": "changed"}),  # a build of the selection
-        lambda: service.put(first | {"host": "elsewhere"}),  # it goes
-        lambda: service.put(first),  # it comes
+        lambda: service.put(first | {"title": "changed"}),  # A selected build changes.
+        lambda: service.put(first | {"host": "elsewhere"}),  # It leaves the selection.
+        lambda: service.put(first),  # It joins the selection.
     ]
     for change in changes:
         tag = preview(service, document).etag
@@ -213,7 +215,7 @@ def test_whatever_has_changed_since_the_preview_keeps_it_from_being_done(service
     assert service.post(REPAIRS, document, If_Match=tag).status == 201
 
 
-def test_where_nothing_would_change_there_is_no_repair(service: Service, host: str) -> None:
+def test_a_repair_that_changes_nothing_is_200_and_not_stored(service: Service, host: str) -> None:
     assert service.repair({"host": host}, DEAD).status == 201
     newest = service.get(REPAIRS).json[0]
     before = state(service, host)
@@ -239,7 +241,7 @@ def test_newer_fields_are_set_and_cleared(service: Service, new_id: int) -> None
     assert (service.find(new_id), service.find(new_id + 10_000)) == (before, other)
 
 
-def test_undo_puts_everything_back_and_can_be_undone(service: Service, host: str) -> None:
+def test_undo_restores_all_builds_and_can_be_undone(service: Service, host: str) -> None:
     before = {one["id"]: service.get(f"{BUILDS}/{one['id']}") for one, _ in state(service, host)}
     first = service.repair({"host": host, "stuck_before": 10**9}, DEAD).json["repair"]
     repaired = {build_id: service.get(f"{BUILDS}/{build_id}").body for build_id in before}
@@ -267,7 +269,7 @@ def test_undo_puts_everything_back_and_can_be_undone(service: Service, host: str
     }
 
 
-def test_undo_skips_what_has_changed_since_and_says_so(service: Service, host: str) -> None:
+def test_undo_skips_builds_that_have_changed_since_and_lists_them(service: Service, host: str) -> None:
     first = service.repair({"host": host, "status": ["running"]}, DEAD).json["repair"]
     changed = service.put(service.find(ids(host, 3)[0]) | {"status": "success"}).json
     undone = service.undo(first).json
@@ -290,10 +292,9 @@ def test_undo_needs_the_tag_of_its_preview(service: Service, host: str) -> None:
     assert service.post(path, document, If_Match=preview(service, document, path).etag).status == 201
 
 
-def test_undo_puts_back_what_put_would_refuse(beside: tuple[Service, Tables], new_id: int) -> None:
+def test_undo_restores_a_value_that_put_would_refuse(beside: tuple[Service, Tables], new_id: int) -> None:
     service, tables = beside
     tables.insert("builds", id=new_id, repo_id=0, number=0, status="stuck", host=f"z{new_id}", error="e" * 900)
-    before = service.get(f"{BUILDS}/{new_id}")
     body = refused(service.post(f"{REPAIRS}?dry_run=true", asked({"host": f"z{new_id}"})), 400)
     assert set(body["fields"]) == {f"builds.{new_id}.repo_id", f"builds.{new_id}.number"}
     assert f"builds.{new_id}.number must be from 1" in body["error"]
@@ -337,7 +338,7 @@ def test_undo_puts_back_what_put_would_refuse(beside: tuple[Service, Tables], ne
         (asked({"host": "x"}, because="I can"), {"because"}),
     ],
 )  # fmt: skip
-def test_every_fault_is_named_by_where_it_is(service: Service, document: Any, fields: set[str]) -> None:
+def test_every_fault_is_named_by_its_field(service: Service, document: Any, fields: set[str]) -> None:
     for path in (REPAIRS, f"{REPAIRS}?dry_run=true"):
         body = refused(service.post(path, document), 400)
         assert set(body["fields"]) == fields
@@ -345,18 +346,18 @@ def test_every_fault_is_named_by_where_it_is(service: Service, document: Any, fi
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b'{"set": {}, "set": {}}', b"\xff", b'{"reason": NaN}'])
-def test_what_is_no_object_is_refused(service: Service, body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_refused(service: Service, body: bytes) -> None:
     refused(service.post(REPAIRS, body), 400)
     refused(service.post(f"{REPAIRS}/1/undo", body), 400)
 
 
-def test_a_build_that_is_not_there_is_a_fault(service: Service, host: str) -> None:
+def test_an_unknown_id_is_refused(service: Service, host: str) -> None:
     document = asked({"ids": [*ids(host, 1), 7_000_000_001, 7_000_000_000]})
     error = refused(service.post(f"{REPAIRS}?dry_run=true", document), 400)["error"]
     assert "no build 7000000000, 7000000001;" in error
 
 
-def test_an_unknown_repair_is_not_found(service: Service) -> None:
+def test_an_unknown_repair_is_404(service: Service) -> None:
     for path in ("987654", "987654/builds"):
         assert "987654" in refused(service.get(f"{REPAIRS}/{path}"), 404)["error"]
     assert "987654" in refused(service.post(f"{REPAIRS}/987654/undo?dry_run=true", {"reason": "x"}), 404)["error"]
@@ -365,7 +366,7 @@ def test_an_unknown_repair_is_not_found(service: Service) -> None:
 
 
 @pytest.mark.parametrize("query", ["dry_run=yes", "page=1", "dry_run=true&x=1"])
-def test_a_parameter_that_is_not_known_is_refused(service: Service, query: str) -> None:
+def test_an_unknown_parameter_is_refused(service: Service, query: str) -> None:
     refused(service.post(f"{REPAIRS}?{query}", asked({"host": "x"})), 400)
     refused(service.post(f"{REPAIRS}/1/undo?{query}", {"reason": "x"}), 400)
 
@@ -405,7 +406,7 @@ def test_a_revision_is_undone(service: Service, new_id: int) -> None:
     assert service.post(f"{BUILDS}/{new_id}/revisions/3/undo", If_Match="*").json == second.json
 
 
-def test_what_cannot_be_undone_of_a_build_is_refused(service: Service, new_id: int) -> None:
+def test_the_undo_of_a_creation_or_with_a_taken_number_is_409(service: Service, new_id: int) -> None:
     tag = service.put(build(id=new_id), If_None_Match="*").etag
     refused(service.post(f"{BUILDS}/{new_id}/revisions/1/undo", If_Match=tag), 409)
     refused(service.post(f"{BUILDS}/{new_id}/revisions/2/undo", If_Match=tag), 404)
@@ -415,7 +416,7 @@ def test_what_cannot_be_undone_of_a_build_is_refused(service: Service, new_id: i
     assert f"Build {new_id + 10_000} " in error
 
 
-def test_a_text_of_too_many_bytes_is_refused_where_it_changes(beside: tuple[Service, Tables], new_id: int) -> None:
+def test_beside_a_vela_server_a_text_of_too_many_bytes_is_refused(beside: tuple[Service, Tables], new_id: int) -> None:
     service, _ = beside
     first, _ = create(beside, new_id, 2, host=f"v{new_id}")
     long = asked({"host": f"v{new_id}"}, {"error": "é" * 501})
@@ -425,7 +426,7 @@ def test_a_text_of_too_many_bytes_is_refused_where_it_changes(beside: tuple[Serv
     assert service.find(first["id"]) == first
 
 
-def test_what_cannot_be_shown_is_repaired_and_comes_back_as_it_was(beside: tuple[Service, Tables], new_id: int) -> None:
+def test_the_undo_of_a_repair_restores_unreadable_values_exactly(beside: tuple[Service, Tables], new_id: int) -> None:
     service, tables = beside
     (build_id,) = [one["id"] for one in create(beside, new_id, 1, host=f"u{new_id}")]
     tables.execute(
@@ -449,7 +450,7 @@ def test_what_cannot_be_shown_is_repaired_and_comes_back_as_it_was(beside: tuple
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_more_builds_than_a_repair_can_change_are_refused_with_their_count(
+def test_a_repair_of_more_than_10000_builds_is_refused_with_their_count(
     kind: str, new_database: Any, data: Any
 ) -> None:
     settings = {"DATA": data} | ({"DATABASE_URL": new_database()} if kind == "postgresql" else {})

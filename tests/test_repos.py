@@ -1,4 +1,4 @@
-"""What is known of a Vela server's repositories: on both databases, with its table, without it, and without a right."""
+"""Reading a Vela server's table `repos`: with it, without it, and without the privilege."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,18 +20,18 @@ def opened(request: pytest.FixtureRequest, data: Path) -> Iterator[Store]:
     store.database.close()
 
 
-def test_without_the_table_nothing_is_known(opened: Store) -> None:
+def test_without_the_table_there_are_no_names(opened: Store) -> None:
     repos = Repos(opened.database)
     assert opened.database.read(repos.access) is Access.ABSENT
     assert opened.database.read(lambda: repos.names([1])) == {}
 
 
-def test_a_table_of_another_kind_is_not_the_servers(opened: Store) -> None:
+def test_a_table_repos_with_other_columns_is_ignored(opened: Store) -> None:
     opened.database.execute_sql("CREATE TABLE repos (id INTEGER PRIMARY KEY, url TEXT)")
     assert opened.database.read(Repos(opened.database).access) is Access.ABSENT
 
 
-def test_repositories_are_found_by_id_and_by_name(opened: Store) -> None:
+def test_repositories_are_looked_up_by_id_and_by_name(opened: Store) -> None:
     repos = Repos(opened.database)
     opened.database.execute_sql(REPOS)
     opened.database.execute_sql("INSERT INTO repos VALUES (1, 'o', 'octocat/hello', 7), (2, 'o', 'octocat/x', NULL)")
@@ -51,7 +51,7 @@ def test_repositories_are_found_by_id_and_by_name(opened: Store) -> None:
     ]
 
 
-def test_a_table_that_the_role_may_not_read_is_told_from_none(new_database: Any, data: Path) -> None:
+def test_a_missing_privilege_is_distinguished_from_a_missing_table(new_database: Any, data: Path) -> None:
     url = new_database()
     with psycopg.connect(url, autocommit=True) as owner:
         owner.execute(REPOS)

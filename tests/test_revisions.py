@@ -1,4 +1,4 @@
-"""GET of revisions: who changed what, and that what was before can be put back."""
+"""The revisions of a build: their contents, their list, and `before` as the body of a PUT."""
 
 import itertools
 import time
@@ -17,7 +17,7 @@ def revisions(build_id: int) -> str:
     return f"{BUILDS}/{build_id}/revisions"
 
 
-def test_every_overwrite_is_there_newest_first(service: Service, new_id: int) -> None:
+def test_every_overwrite_has_a_revision_newest_first(service: Service, new_id: int) -> None:
     start = int(time.time())
     service.put(build(id=new_id), If_None_Match="*", X_Request_ID="one")
     hubot = f"Bearer {token(sub='hubot')}"
@@ -39,7 +39,7 @@ def test_every_overwrite_is_there_newest_first(service: Service, new_id: int) ->
     assert third["changes"] == {"email": {"from": "a@example.com", "to": None}}
 
 
-def test_a_revision_has_the_build_as_it_was(service: Service, new_id: int) -> None:
+def test_a_single_revision_has_the_build_before_it(service: Service, new_id: int) -> None:
     created = service.create(id=new_id)
     service.put(build(id=new_id, status="error"))
     listed = service.get(revisions(new_id)).json
@@ -47,7 +47,7 @@ def test_a_revision_has_the_build_as_it_was(service: Service, new_id: int) -> No
     assert first.json == listed[1] | {"before": None}
     assert second.json == listed[0] | {"before": created}
     assert list(second.json["before"]) == list(SAMPLE)
-    # A field a line: an editor, or sed, can cut `before` out.
+    # Each field is on a line of its own, so that `before` can be extracted with sed.
     text = service.put(created, "?dry_run=true").body
     assert b'\n"changes": {\n"status": {"from": "created", "to": "error"}\n},\n"before": ' + text[:-1] in second.body
     assert service.get(revisions(new_id)).body.startswith(b'[\n{\n"revision": 2,\n"build_id": ')
@@ -55,7 +55,7 @@ def test_a_revision_has_the_build_as_it_was(service: Service, new_id: int) -> No
     assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", str(len(second.body)))
 
 
-def test_before_clears_the_newer_fields_that_have_a_value_only_now(service: Service, new_id: int) -> None:
+def test_before_has_null_for_newer_fields_that_got_their_value_later(service: Service, new_id: int) -> None:
     service.create(id=new_id, route="vela")
     service.put(build(id=new_id, route="vela", email="a@example.com"))
     service.put(build(id=new_id, route=None, email="a@example.com", pipeline_id=7))
@@ -67,7 +67,7 @@ def test_before_clears_the_newer_fields_that_have_a_value_only_now(service: Serv
     assert service.get(f"{revisions(new_id)}/2").json["before"] == build(id=new_id, route="vela")
 
 
-def test_revisions_are_paged_as_the_list_is(service: Service, new_id: int) -> None:
+def test_revisions_are_paged(service: Service, new_id: int) -> None:
     service.create(id=new_id)
     for number in range(2, 13):
         service.put(build(id=new_id, title=f"title {number}"))
@@ -83,7 +83,7 @@ def test_revisions_are_paged_as_the_list_is(service: Service, new_id: int) -> No
     assert (beyond.status, beyond.json, beyond.headers["X-Total-Count"]) == (200, [], "12")
 
 
-def test_history_outlives_its_build(service: Service, store: dict[str, Any], new_id: int) -> None:
+def test_revisions_remain_after_their_build_is_deleted(service: Service, store: dict[str, Any], new_id: int) -> None:
     from build_admin.models.build import Build
     from build_admin.models.stores.store import open_store
 
@@ -112,7 +112,7 @@ def test_a_build_without_revisions_has_an_empty_list(service: Service, store: di
     assert service.get(f"{revisions(new_id)}/1").status == 404
 
 
-def test_where_neither_is_there_is_nothing(service: Service, new_id: int) -> None:
+def test_the_revisions_of_an_unknown_build_are_404(service: Service, new_id: int) -> None:
     for path in (revisions(new_id), f"{revisions(new_id)}/1"):
         answer = service.get(path)
         assert answer.status == 404
@@ -120,21 +120,21 @@ def test_where_neither_is_there_is_nothing(service: Service, new_id: int) -> Non
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "01", "one", "1.0", "%201", "9223372036854775808", "", "2"])
-def test_a_revision_that_is_not_there_is_not_found(service: Service, new_id: int, number: str) -> None:
+def test_an_unknown_revision_is_404(service: Service, new_id: int, number: str) -> None:
     service.create(id=new_id)
     assert service.get(f"{revisions(new_id)}/{number}").status == 404
     assert service.get(f"{BUILDS}/0{new_id}/revisions/1").status == 404
 
 
 @pytest.mark.parametrize("query", ["page=0", "per_page=101", "page=1&page=1", "status=error", "before=1", "x"])
-def test_a_parameter_that_is_not_known_is_refused(service: Service, new_id: int, query: str) -> None:
+def test_an_invalid_or_unknown_parameter_is_refused(service: Service, new_id: int, query: str) -> None:
     service.create(id=new_id)
     assert service.get(f"{revisions(new_id)}?{query}").status == 400
     assert service.get(f"{revisions(new_id)}/1?{query}").status == 400
 
 
 @pytest.mark.parametrize("method", ["DELETE", "PATCH", "POST", "PUT"])
-def test_a_revision_cannot_be_changed(service: Service, new_id: int, method: str) -> None:
+def test_other_methods_than_get_on_revisions_are_405(service: Service, new_id: int, method: str) -> None:
     service.create(id=new_id)
     for path in (revisions(new_id), f"{revisions(new_id)}/1"):
         answer = service.request(method, path, b"{}", {"Content-Type": "application/json"})
@@ -162,7 +162,9 @@ _HISTORIES = st.lists(st.fixed_dictionaries({}, optional=_VALUES), min_size=1, m
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=_HISTORIES, data=st.data())
-def test_any_before_can_be_put_back(service: Service, history: list[dict[str, Any]], data: st.DataObject) -> None:
+def test_before_of_any_revision_can_be_sent_as_a_put(
+    service: Service, history: list[dict[str, Any]], data: st.DataObject
+) -> None:
     new_id = next(_ids)
     cleared = dict.fromkeys(NEWER)
     states: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""The rules beside a Vela server: what would make it stumble is refused, on its tables of several versions."""
+"""The rules for builds that a Vela server also writes, on the tables of several versions of it."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ LATER = 40_000
 
 
 class Site:
-    """A service on a Vela server's database, and that server."""
+    """The database of a Vela server, with two repositories."""
 
     def __init__(self, settings: dict[str, Any], version: str) -> None:
         self.settings = settings
@@ -30,7 +30,7 @@ class Site:
         self.tables.insert("repos", id=2, org="octocat", name="empty", full_name="octocat/empty", counter=None)
 
     def insert(self, **columns: Any) -> int:
-        """Insert a row as the server does, which leaves the id to the database, and return that."""
+        """Insert a row as the Vela server does, with an id from the database, and return the id."""
         names = ", ".join(f'"{name}"' for name in columns)
         marks = ", ".join("?" * len(columns))
         ((found,),) = self.tables.execute(
@@ -62,7 +62,7 @@ def faults(answer: Any) -> dict[str, list[str]]:
     return dict(body["fields"])
 
 
-def test_a_number_is_one_that_the_server_has_given(site: Site, service: Service) -> None:
+def test_a_number_above_the_repositorys_counter_is_refused(site: Site, service: Service) -> None:
     next_id = site.insert(repo_id=1, number=1)
     assert service.put(build(id=next_id, number=COUNTER)).status == 200
     for number in (COUNTER + 1, 2**31 - 1):
@@ -76,7 +76,7 @@ def test_a_number_is_one_that_the_server_has_given(site: Site, service: Service)
     assert service.put(build(id=next_id, number=COUNTER + 1)).status == 200
 
 
-def test_a_number_of_more_than_32_bits_is_refused_whatever_the_counter(site: Site, service: Service) -> None:
+def test_a_number_of_more_than_31_bits_is_refused_whatever_the_counter(site: Site, service: Service) -> None:
     if site.version == "0.23" and site.postgresql:
         answer = service.put(build(id=1, number=2**31), If_None_Match="*")
         assert list(refused(answer, 400)["fields"]) == ["number"]
@@ -87,10 +87,10 @@ def test_a_number_of_more_than_32_bits_is_refused_whatever_the_counter(site: Sit
     assert service.put(new | {"number": 2**31 - 1}).status == 200
 
 
-def test_texts_are_limited_in_bytes_where_they_change(site: Site, service: Service) -> None:
+def test_texts_that_change_are_limited_in_bytes(site: Site, service: Service) -> None:
     stored = site.insert(repo_id=1, number=11, title="ü" * 700, message="ü" * 1500)
     legacy = service.find(stored)
-    # What is there already is not in the way of setting the status right.
+    # A stored text of too many bytes does not prevent a change of the status.
     assert service.put(build(id=stored, number=11) | legacy | {"status": "error"}).status == 200
     sent = build(id=stored, number=11, title="ü" * 501, message="ü" * 1001, error="€" * 334)
     assert [*faults(service.put(sent))] == ["error", "title", "message"]
@@ -100,10 +100,10 @@ def test_texts_are_limited_in_bytes_where_they_change(site: Site, service: Servi
     assert (answer.status, answer.json) == (200, fits)
 
 
-def test_the_server_goes_on_numbering_after_an_id_that_was_created(site: Site, service: Service) -> None:
+def test_the_ids_of_the_database_continue_after_a_created_id(site: Site, service: Service) -> None:
     last = site.insert(repo_id=1, number=100)
     site.tables.execute("DELETE FROM builds WHERE id = ?", [last])
-    # One that was deleted, the next one, one a little ahead and one far.
+    # The id of a deleted build, the next id, and ids that are a little and far ahead.
     for number, ahead in enumerate((0, 1, 60, LATER), 100):
         new = last + ahead
         assert service.put(build(id=new, number=number), If_None_Match="*").status == 201
@@ -114,13 +114,13 @@ def test_the_server_goes_on_numbering_after_an_id_that_was_created(site: Site, s
     assert site.insert(repo_id=1, number=301) < last + LATER
 
 
-def test_an_id_after_which_there_are_too_few_is_refused(site: Site, service: Service) -> None:
+def test_an_id_in_the_upper_half_of_the_range_is_refused(site: Site, service: Service) -> None:
     largest = (2**31 - 1 if site.postgresql and site.version == "0.23" else 2**63 - 1) // 2
     new = build(id=largest + 1, number=400)
     assert str(largest) in faults(service.put(new, If_None_Match="*"))["id"][0]
 
 
-def test_an_import_keeps_the_rules_and_moves_the_sequence_on(site: Site, service: Service, tmp_path: Path) -> None:
+def test_an_import_applies_the_rules_and_advances_the_sequence(site: Site, service: Service, tmp_path: Path) -> None:
     first = site.insert(repo_id=1, number=500) + 1
     file = tmp_path / "builds"
 
@@ -140,7 +140,7 @@ def test_an_import_keeps_the_rules_and_moves_the_sequence_on(site: Site, service
     assert site.insert(repo_id=1, number=503) > first + 300
 
 
-def test_every_fault_is_told_at_once_and_the_first_few_in_words(site: Site, service: Service) -> None:
+def test_every_fault_is_a_field_and_the_error_names_the_first_few(site: Site, service: Service) -> None:
     stored = site.insert(repo_id=1, number=600)
     sent = build(id=stored, number=9999, title="ü" * 501, parent="1", unknown=1, status="lost", clone=None)
     body = refused(service.put(sent), 400)
@@ -154,24 +154,23 @@ def test_every_fault_is_told_at_once_and_the_first_few_in_words(site: Site, serv
     assert set(refused(service.put(named), 400)["fields"]) == {"email", "repo_id", "parent"}
 
 
-def test_the_check_says_that_the_rules_are_in_force(site: Site, service: Service) -> None:
+def test_check_prints_that_the_rules_are_in_force(site: Site, service: Service) -> None:
     checked = run("check", **site.settings)
     assert checked.returncode == 0, checked.stderr
     assert "rules are in force" in checked.stdout
     assert "refused, for" not in checked.stdout
 
 
-def test_without_the_servers_tables_there_are_no_such_rules(data: Path) -> None:
+def test_the_rules_apply_once_the_vela_servers_tables_exist(data: Path) -> None:
     with running(DATA=data) as service:
         assert service.put(build(id=1, number=2**40, title="ü" * 1000), If_None_Match="*").status == 201
-        # The server has come.
         Tables({"DATA": data}).make()
         assert list(faults(service.put(build(id=2, number=2), If_None_Match="*"))) == ["repo_id"]
         assert list(faults(service.put(build(id=1, number=2**40, title="ä" * 1000)))) == ["title"]
         assert service.put(build(id=1, number=2**40, title="ü" * 1000, status="error")).status == 200
 
 
-def test_a_sample_that_would_break_a_rule_is_not_stored(data: Path) -> None:
+def test_a_sample_build_that_breaks_a_rule_is_not_stored(data: Path) -> None:
     tables = Tables({"DATA": data})
     tables.make_version("0.28")
     program = [*PROGRAM, "serve", "--sample"]
@@ -187,7 +186,7 @@ def test_a_sample_that_would_break_a_rule_is_not_stored(data: Path) -> None:
 
 @pytest.fixture
 def restricted(new_database: Any) -> Iterator[tuple[str, psycopg.Connection[Any]]]:
-    """The URL of a Vela server's database for a role that may read and write `builds` alone, and a superuser's way."""
+    """The URL of a Vela server's database for a role with privileges on `builds` only, and a superuser's connection."""
     url = new_database()
     Tables({"DATA": "unused", "DATABASE_URL": url}).make_version("0.28")
     with running(DATA="/nonexistent", DATABASE_URL=url), psycopg.connect(url, autocommit=True) as owner:
@@ -199,7 +198,7 @@ def restricted(new_database: Any) -> Iterator[tuple[str, psycopg.Connection[Any]
         owner.execute("DROP OWNED BY restricted; DROP ROLE restricted")
 
 
-def test_without_the_right_to_check_creations_are_refused(
+def test_creations_are_refused_without_the_privileges_to_check_the_rules(
     restricted: tuple[str, psycopg.Connection[Any]], data: Path
 ) -> None:
     url, owner = restricted
@@ -225,7 +224,7 @@ def test_without_the_right_to_check_creations_are_refused(
         assert "refused, for" not in run("check", **settings).stdout
 
 
-def test_a_server_that_creates_builds_meanwhile_is_never_in_the_way(new_database: Any, data: Path) -> None:
+def test_builds_are_created_while_the_vela_server_creates_builds(new_database: Any, data: Path) -> None:
     site = Site({"DATA": data, "DATABASE_URL": new_database()}, "0.28")
     site.tables.execute("UPDATE repos SET counter = 100000")
     stop = threading.Event()
