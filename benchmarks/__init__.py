@@ -1,9 +1,9 @@
-"""Benchmarks: what is claimed about speed, runnable; README.md here says what is measured and what is fair about it."""
+"""Benchmarks of the service; README.md in this folder describes what is measured and how."""
 
 from pathlib import Path
 
 #: The checkout that is measured.
 ROOT = Path(__file__).resolve().parent.parent
 
-#: The key that every contender checks tokens with; it opens nothing but the benchmark's own servers.
+#: The signing key of all contenders.
 SIGNING_KEY = "a signing key for the benchmarks, and for them alone"

@@ -21,7 +21,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 def main() -> int:
-    """Run the command; the status is 1 where a figure is invalid, 2 where there is none."""
+    """Run the command, and return its exit status: 1 if a result is invalid, 2 if the benchmark has failed."""
     options = _parser().parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -41,15 +41,13 @@ def _interrupt(signal_number: int, frame: FrameType | None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--seconds", type=float, default=3, help="how long each load lasts (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (%(default)s)")
-    parser.add_argument("--postgres-url", default="", help="a PostgreSQL server to use in place of one of its own")
-    parser.add_argument(
-        "--data", type=Path, default=None, help="the folder of the databases; /var/tmp, if there is one"
-    )
+    parser.add_argument("--rounds", type=int, default=5, help="how many times each load is measured (%(default)s)")
+    parser.add_argument("--postgres-url", default="", help="a PostgreSQL server to use; one is started if left out")
+    parser.add_argument("--data", type=Path, default=None, help="the folder of the databases; /var/tmp if it exists")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the results are written")
     commands = parser.add_subparsers(title="commands", required=True)
     comparison = commands.add_parser("compare", help="the ceiling, the service and its peers")
-    comparison.add_argument("--only", nargs="+", default=[""], help="those alone whose label has one of these in it")
+    comparison.add_argument("--only", nargs="+", default=[""], help="contenders whose label contains one of these")
     comparison.add_argument("--peers-python", type=Path, default=ROOT / ".venv-bench" / "bin" / "python")
     comparison.set_defaults(run=_compare)
     growing = commands.add_parser("growth", help="the service with more builds, and with more processes")
@@ -65,8 +63,8 @@ def _parser() -> argparse.ArgumentParser:
 
 @contextlib.contextmanager
 def _place(options: argparse.Namespace) -> Iterator[tuple[Path, NewDatabase]]:
-    """Give an empty folder and a way to make PostgreSQL databases; nothing is left of either."""
-    # /tmp may be in memory, where a sync costs nothing; /var/tmp is on a disk.
+    """Yield an empty folder and a function that creates PostgreSQL databases; remove both at the end."""
+    # /tmp may be in memory, where a sync costs nothing. /var/tmp is on a disk.
     parent = options.data or (Path("/var/tmp") if Path("/var/tmp").is_dir() else None)
     with tempfile.TemporaryDirectory(dir=parent, prefix="build-admin-bench-") as name:
         server = Path(name) / "postgresql"

@@ -1,7 +1,7 @@
-"""Bulk: import and export, in pairs with what does nothing else: sqlite-utils, `sqlite3 -json` and PostgreSQL's COPY.
+"""Compare import and export with sqlite-utils, `sqlite3 -json` and PostgreSQL's COPY, in pairs.
 
-The two of a pair run one right after the other. The medians of the pairs' ratios are printed: of the wall clock, and of
-the client's processor time where the peer is a process too. `make bench-bulk` runs it; sqlite3 must be installed.
+The two commands of a pair run one after the other. The medians of the ratios are printed: of the wall clock, and of the
+processor time of the client if the peer is a process too. `make bench-bulk` runs it; sqlite3 must be installed.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from build_admin.schemas.sample import SAMPLE
 
 _APP = Path(__file__).parent.parent / "app.py"
 
-#: Seconds that something took, and of these the client's on the processor.
+#: Seconds of wall clock, and seconds of the client's processor time.
 Took = tuple[float, float]
 
 

@@ -1,7 +1,7 @@
-"""The ceiling: what Falcon under waitress costs by itself, as it comes, with the service's settings of both.
+"""The ceiling: Falcon under an unmodified waitress with the service's settings, and no work.
 
-PUT answers with the bytes that were sent, GET with the sample build: no token, no parsing, no database. What
-the service does less than this is the price of its work. Run by the benchmark; reads the BUILD_ADMIN_… settings.
+PUT returns the bytes that were sent, GET the sample build, without token, parsing or database. The benchmark runs it
+with BUILD_ADMIN_ settings.
 """
 
 import json
@@ -15,17 +15,17 @@ from build_admin.settings import Settings
 
 
 class Echo:
-    """Answers without looking."""
+    """Returns the body of a PUT, and the sample build."""
 
     def __init__(self) -> None:
         self._sample = json.dumps(SAMPLE, indent=0).encode("utf-8")
 
     def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer with the body."""
+        """Return the body."""
         resp.data = req.bounded_stream.read()
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, build_id: int) -> None:
-        """Answer with the sample build, whatever the id."""
+        """Return the sample build, whatever the id."""
         resp.data = self._sample
 
 

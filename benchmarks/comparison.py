@@ -1,4 +1,4 @@
-"""The comparison: every contender under the same loads, in rounds that take turns, and what it comes to."""
+"""The comparison of all contenders under the same loads, round by round."""
 
 import contextlib
 import statistics
@@ -22,17 +22,17 @@ LOADS = (("PUT", 1), ("PUT", 8), ("PUT", 32), ("GET", 8))
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a contender did under one load; medians over the rounds.
+    """The results of a contender under one load, as medians of the rounds.
 
     Attributes:
         method: PUT or GET.
-        connections: how many clients asked at once.
-        rate: answers a second.
+        connections: the number of concurrent connections.
+        rate: responses a second.
         p50: milliseconds.
         p99: milliseconds.
-        of_ceiling: the rate as a share of the ceiling's in the same round.
-        failures: in all rounds together; the figures mean nothing unless this is 0.
-        rounds: the rounds' own figures.
+        of_ceiling: the rate as a share of the ceiling's rate in the same round.
+        failures: the failed requests of all rounds; the results are invalid unless this is 0.
+        rounds: the results of each round.
 
     """
 
@@ -48,16 +48,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Result:
-    """What is known of a contender in the end.
+    """All results of a contender.
 
     Attributes:
-        name: the contender's.
-        database: the contender's.
-        start: seconds from its start to its first answer.
-        idle: bytes of resident memory when it had answered a few requests; PostgreSQL's own are not counted.
-        loaded: the same after all loads.
-        installed: bytes on disk of its packages and all that they bring, without Python.
-        outcomes: one for each of LOADS.
+        name: the contender's name.
+        database: the contender's database.
+        start: seconds from the start of the process to its first response.
+        idle: bytes of resident memory before the loads, without PostgreSQL's.
+        loaded: bytes of resident memory after the loads.
+        installed: bytes on disk of its packages and their dependencies, without Python.
+        outcomes: the results under each of LOADS.
 
     """
 
@@ -71,11 +71,11 @@ class Result:
 
     @property
     def label(self) -> str:
-        """Its name and its database's."""
+        """The name with the database."""
         return f"{self.name}, {self.database}" if self.database else self.name
 
     def outcome(self, method: str, connections: int) -> Outcome:
-        """Return what it did under one of LOADS."""
+        """Return the results under one of LOADS."""
         return next(one for one in self.outcomes if (one.method, one.connections) == (method, connections))
 
 
@@ -98,19 +98,19 @@ def compare(
     seconds: float,
     say: Callable[[str], None],
 ) -> list[Result]:
-    """Measure `contenders`, the ceiling first among them, and return what is known of each, in their order.
+    """Measure the contenders, and return their results in the same order.
 
     Args:
-        contenders: whom to measure.
-        folder: an existing one, on the kind of disk that is to be measured.
-        peers_python: the interpreter of the environment that has benchmarks/requirements.txt.
-        new_database: makes PostgreSQL databases.
-        rounds: how often each load is measured.
-        seconds: how long each time.
-        say: is told what is being done.
+        contenders: the contenders, the ceiling first.
+        folder: an existing folder on the disk to measure.
+        peers_python: the interpreter of the environment with benchmarks/requirements.txt.
+        new_database: creates a PostgreSQL database.
+        rounds: how many times each load is measured.
+        seconds: the duration of each load.
+        say: called with progress messages.
 
     Raises:
-        RuntimeError: a contender does not start, or does not do the job.
+        RuntimeError: a contender does not start, or fails the check.
 
     """
     generator = Generator(folder)
@@ -122,7 +122,7 @@ def compare(
             start = start_time(contender, place)
             server = stack.enter_context(running(contender, place))
             check(contender, server)
-            generator.run(server.url, "PUT", 8, 1, BUILDS)  # so that the first round finds everything warm
+            generator.run(server.url, "PUT", 8, 1, BUILDS)  # Warm up.
             entries.append(_Entry(contender, place, start, server, server.memory()))
         for number in range(1, rounds + 1):
             for method, connections in LOADS:
@@ -141,13 +141,13 @@ def _prepare(contender: Contender, folder: Path, peers_python: Path, new_databas
     place = Place(folder, database, peers_python if contender.peer else Path(sys.executable))
     if contender.database:
         with running(contender, place):
-            pass  # it makes its tables
+            pass  # The start creates the tables.
         fill(database, BUILDS, own=not contender.peer)
     return place
 
 
 def _check_stored(entry: _Entry) -> None:
-    """Raise RuntimeError unless the loads have overwritten builds: of ten, at least one."""
+    """Raise RuntimeError unless the loads have overwritten at least one of the first ten builds."""
     if not entry.contender.database:
         return
     messages = [stored_message(entry.place.database, build_id) for build_id in range(1, 11)]

@@ -1,4 +1,4 @@
-"""Contenders: who is measured, and how each is started, asked and stopped."""
+"""The contenders: how each is started, checked and stopped."""
 
 import contextlib
 import http.client
@@ -22,18 +22,18 @@ from benchmarks.load import OVERWRITE, READ, token
 from build_admin.schemas.sample import SAMPLE
 from build_admin.settings import Settings
 
-#: Seconds that a contender has to start, and to stop.
-PATIENCE = 30
+#: Seconds within which a contender must start, answer a request, and stop.
+TIMEOUT = 30
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to do the job.
+    """A server to measure.
 
     Attributes:
-        name: what it is called in the report.
+        name: its name in the report.
         database: `SQLite`, `PostgreSQL`, or empty for none.
-        requirements: the packages that it runs with, without those that they bring.
+        requirements: the packages that it needs, without their dependencies.
         peer: its file in `peers/`; empty for the service and the ceiling.
 
     """
@@ -45,7 +45,7 @@ class Contender:
 
     @property
     def label(self) -> str:
-        """Its name and its database's."""
+        """The name with the database."""
         return f"{self.name}, {self.database}" if self.database else self.name
 
 
@@ -75,12 +75,12 @@ CONTENDERS = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where a contender keeps what it has.
+    """The folder, the database and the interpreter of a contender.
 
     Attributes:
-        folder: an existing folder of its own.
-        database: the URL of its PostgreSQL database, or its SQLite file.
-        python: the interpreter that has its packages.
+        folder: an existing folder.
+        database: the URL of a PostgreSQL database, or an SQLite file.
+        python: the interpreter with the contender's packages.
 
     """
 
@@ -91,12 +91,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Server:
-    """A contender that runs.
+    """A running contender.
 
     Attributes:
-        url: what it answers at.
-        process: it.
-        started_in: the seconds from its start to its first answer.
+        url: its address.
+        process: its process.
+        started_in: the seconds from the start of the process to its first response.
 
     """
 
@@ -105,15 +105,15 @@ class Server:
     started_in: float
 
     def memory(self) -> int:
-        """Return its resident memory in bytes, its children's included."""
+        """Return the resident memory of the process and its children in bytes."""
         family = [self.process, *self.process.children(recursive=True)]
         return sum(process.memory_info().rss for process in family)
 
     def request(self, method: str, path: str, body: Any = None, authorization: str | None = None) -> tuple[int, Any]:
-        """Send one request, with a good token unless told otherwise; return its status and its JSON, if it is any."""
+        """Request with a valid token unless `authorization` is given; return the status and the JSON, or None."""
         text = None if body is None else json.dumps(body)
         headers = {"Authorization": f"Bearer {token()}" if authorization is None else authorization}
-        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=PATIENCE)
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=TIMEOUT)
         with contextlib.closing(connection):
             connection.request(method, path, text, headers | ({"Content-Type": "application/json"} if text else {}))
             response = connection.getresponse()
@@ -126,9 +126,9 @@ class Server:
 
 @contextlib.contextmanager
 def running(contender: Contender, place: Place) -> Iterator[Server]:
-    """Run a contender until the block ends. What it says goes to the file `log` in its folder.
+    """Run a contender during the `with` block. Its output is written to the file `log` in its folder.
 
-    Raises RuntimeError where it does not come to answer.
+    Raises RuntimeError if it does not answer within TIMEOUT.
     """
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
@@ -138,18 +138,18 @@ def running(contender: Contender, place: Place) -> Iterator[Server]:
         began = time.perf_counter()
         process = subprocess.Popen(command, cwd=ROOT, env=inherited | settings, stdout=log, stderr=log)
         try:
-            _await_answer(process, port, began + PATIENCE, place.folder / "log")
+            _await_answer(process, port, began + TIMEOUT, place.folder / "log")
             yield Server(url, psutil.Process(process.pid), time.perf_counter() - began)
         finally:
             process.terminate()
             try:
-                process.wait(PATIENCE)
+                process.wait(TIMEOUT)
             finally:
                 process.kill()
 
 
 def start_time(contender: Contender, place: Place, times: int = 3) -> float:
-    """Return the median of the seconds that a contender takes from its start to its first answer."""
+    """Return the median seconds from the start of a contender to its first response."""
     taken = []
     for _ in range(times):
         with running(contender, place) as server:
@@ -158,7 +158,7 @@ def start_time(contender: Contender, place: Place, times: int = 3) -> float:
 
 
 def check(contender: Contender, server: Server) -> None:
-    """Raise RuntimeError unless a contender does the whole job: overwrites, reads back, refuses."""
+    """Raise RuntimeError unless a contender overwrites and returns a build, and refuses invalid requests."""
     build = SAMPLE | {"message": "overwritten for a check"}
     path = f"{READ}/{build['id']}"
 
@@ -209,7 +209,7 @@ def _free_port() -> int:
 
 def _await_answer(process: "subprocess.Popen[bytes]", port: int, deadline: float, log: Path) -> None:
     while time.perf_counter() < deadline and process.poll() is None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
         with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
             connection.request("GET", f"{READ}/1", headers={"Authorization": f"Bearer {token()}"})
             connection.getresponse().read()

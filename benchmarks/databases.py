@@ -1,4 +1,4 @@
-"""Databases: a PostgreSQL server for the contenders, and a table of builds filled faster than a service could."""
+"""A PostgreSQL server for the contenders, and tables of builds filled by a single statement."""
 
 import contextlib
 import itertools
@@ -14,19 +14,19 @@ import psycopg
 from build_admin.models.build import canonical
 from build_admin.schemas.sample import SAMPLE
 
-#: Makes an empty PostgreSQL database and returns its URL.
+#: Creates an empty PostgreSQL database and returns its URL.
 NewDatabase = Callable[[], str]
 
-# What the service's own table has beyond the documented columns, and never NULL there.
+# Columns of the service's own table that are not documented, and never NULL.
 _OWN_COLUMNS = {"fork": "FALSE", "deploy_payload": "'null'"}
 
 
 @contextlib.contextmanager
 def postgresql(url: str, folder: Path) -> Iterator[NewDatabase]:
-    """Give a function that makes databases, on the server at `url` or on one that runs in `folder` meanwhile.
+    """Yield a function that creates databases on the server at `url`, or on one that is started in `folder`.
 
-    A server that is started here has PostgreSQL's default settings, its durability among them. The databases are
-    dropped at the end.
+    A server that is started here has PostgreSQL's default settings, including its durability. The databases are dropped
+    at the end.
     """
     with contextlib.ExitStack() as stack:
         if not url:
@@ -48,17 +48,17 @@ def postgresql(url: str, folder: Path) -> Iterator[NewDatabase]:
 
 
 def _url(info: psycopg.ConnectionInfo, name: str) -> str:
-    # The host may be the folder of a socket, which has no place but the query.
+    # The host may be the folder of a Unix socket, which can only be a query parameter.
     login = quote(info.user, safe="") + (f":{quote(info.password, safe='')}" if info.password else "")
     return f"postgresql://{login}@/{name}?host={quote(info.host, safe='')}&port={info.port}"
 
 
 def fill(database: str | Path, count: int, *, own: bool, revisions: bool = False) -> None:
-    """Put the builds 1 to `count` into the empty table `builds`, in one statement.
+    """Insert the builds 1 to `count` into the empty table `builds`.
 
     Args:
         database: the URL of a PostgreSQL database, or an SQLite file.
-        count: how many.
+        count: the number of builds.
         own: whether the tables are the service's, with more than the documented columns.
         revisions: whether each build gets a revision as well, as if it had been overwritten once.
 
@@ -73,19 +73,19 @@ def fill(database: str | Path, count: int, *, own: bool, revisions: bool = False
     with psycopg.connect(database, autocommit=True) as postgres:
         for into, select in statements:
             postgres.execute(f"{into} {select} FROM generate_series(1, {count}) AS n (id)".encode())
-        # What autovacuum would come to do in the middle of a measurement.
+        # Autovacuum would do this during a measurement.
         postgres.execute("VACUUM ANALYZE")
         postgres.execute("CHECKPOINT")
 
 
 def postgresql_version(url: str) -> str:
-    """Return the version of the PostgreSQL server at `url`, as it tells it."""
+    """Return the version of the PostgreSQL server at `url`."""
     with psycopg.connect(url) as postgres:
         return postgres.info.parameter_status("server_version") or "unknown"
 
 
 def stored_message(database: str | Path, build_id: int) -> str:
-    """Return the message that is stored in a build."""
+    """Return the stored message of a build."""
     query = f"SELECT message FROM builds WHERE id = {build_id}"
     if isinstance(database, Path):
         with contextlib.closing(sqlite3.connect(database)) as connection:

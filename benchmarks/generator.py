@@ -1,7 +1,7 @@
-"""The load generator for where there is no wrk: one process, a connection a thread of control, the same arguments.
+"""A load generator for machines without wrk: one process with an asyncio task for each connection.
 
-Run by `load.py` as a program: `generator.py URL CONNECTIONS SECONDS METHOD TOKEN IDS SEED [TEMPLATE]`. It prints the
-same JSON as wrk.lua. It takes more of the processor than wrk does, so its figures compare only among themselves.
+`load.py` runs it: `generator.py URL CONNECTIONS SECONDS METHOD TOKEN IDS SEED [TEMPLATE]`. It prints the same JSON as
+wrk.lua. It uses more processor time than wrk, so its results are not comparable with those of wrk.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ Request = Callable[[], bytes]
 
 
 def main(arguments: list[str]) -> None:
-    """Load the server that `arguments` name, and print what came of it."""
+    """Load the server that `arguments` name, and print the results."""
     url, connections, seconds, method, token, ids, seed, *template = arguments
     parts = urlsplit(url)
     head = f"HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {token}\r\n"
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> None:
     def put() -> bytes:
         number = draw.randint(1, int(ids))
         body = re.sub(r"@(\d+)\+id@", lambda created: str(int(created[1]) + number), text)
-        # The message is never the same twice, so that every PUT changes its build, and only in that.
+        # Every PUT has a different message, so that it changes that field of its build.
         body = body.replace("@id@", str(number)).replace("@message@", f"overwrite {seed}-{next(sent)}")
         length = len(body.encode("utf-8"))
         start = f"PUT {parts.path} {head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
@@ -63,7 +63,7 @@ async def _load(host: str, port: int, request: Request, connections: int, second
 
 
 async def _client(host: str, port: int, request: Request, end: float) -> tuple[list[float], int]:
-    """Send requests one after the other until `end`; return what each took, in milliseconds, and how many failed."""
+    """Send requests one after the other until `end`; return the milliseconds of each, and the number of failures."""
     times: list[float] = []
     failures = 0
     reader, writer = await asyncio.open_connection(host, port)
@@ -80,11 +80,11 @@ async def _client(host: str, port: int, request: Request, end: float) -> tuple[l
 
 
 async def _answer(reader: asyncio.StreamReader) -> int:
-    """Read an answer to its end and return its status. Raises OSError, EOFError and ValueError."""
+    """Read a response and return its status. Raises OSError, EOFError and ValueError."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     _, found, rest = head.partition(b"content-length:")
     if not found:
-        raise ValueError("the answer has no Content-Length")
+        raise ValueError("the response has no Content-Length")
     await reader.readexactly(int(rest.partition(b"\r\n")[0]))
     return int(head.split(maxsplit=2)[1])
 

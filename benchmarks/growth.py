@@ -1,4 +1,4 @@
-"""Growth: the service with more builds in the table, and with more processes on one PostgreSQL database."""
+"""The service with more builds in its table, and with more processes on one PostgreSQL database."""
 
 import contextlib
 import itertools
@@ -15,7 +15,7 @@ from benchmarks.report import table
 
 METHODS = ("PUT", "GET")
 
-#: Connections to one process; and in all to several, which share them evenly.
+#: The number of connections to one process, and in total to several processes.
 CONNECTIONS, SHARED_CONNECTIONS = 8, 24
 
 PROCESSES = (1, 2, 3)
@@ -23,14 +23,14 @@ PROCESSES = (1, 2, 3)
 
 @dataclass
 class Point:
-    """The service in one state, and what it did; builds are drawn at random from the whole table.
+    """A configuration of the service, and its results.
 
     Attributes:
         database: SQLite or PostgreSQL.
-        builds: how many are in the table; each has a revision from the beginning.
-        processes: how many serve.
-        connections: how many clients ask at once.
-        loads: by method, the rounds' figures.
+        builds: the number of builds in the table, each with one revision.
+        processes: the number of processes.
+        connections: the number of concurrent connections.
+        loads: the results of each round by method.
 
     """
 
@@ -49,9 +49,9 @@ def grow(
     seconds: float,
     say: Callable[[str], None],
 ) -> list[Point]:
-    """Measure the service on tables of `sizes` builds, then PROCESSES of it on one; rounds take turns.
+    """Measure the service on tables of `sizes` builds, and PROCESSES of it on one database.
 
-    Raises RuntimeError where the service does not start, or does not do the job.
+    Raises RuntimeError if the service does not start, or fails the check.
     """
     generator = Generator(folder)
     measured: list[tuple[Point, Sequence[Server]]] = []
@@ -82,13 +82,13 @@ def _fill(contender: Contender, folder: Path, new_database: NewDatabase, builds:
     database = new_database() if contender.database == "PostgreSQL" else folder / "builds.sqlite3"
     place = Place(folder, database)
     with running(contender, place):
-        pass  # it makes its tables
+        pass  # The start creates the tables.
     fill(database, builds, own=True, revisions=True)
     return place
 
 
 def _load(generator: Generator, servers: Sequence[Server], method: str, point: Point, seconds: float) -> Load:
-    """Load all servers at once. The times of several are their p50s' mean and their worst p99."""
+    """Load all servers at once. Of several servers, p50 is the mean and p99 the maximum."""
     connections = point.connections // len(servers)
     started = [generator.start(server.url, method, connections, seconds, point.builds) for server in servers]
     loads = [generator.finish(process, seconds) for process in started]
@@ -101,7 +101,7 @@ def _load(generator: Generator, servers: Sequence[Server], method: str, point: P
 
 
 def markdown(surroundings: Mapping[str, str], points: Sequence[Point]) -> str:
-    """Return the report."""
+    """Return the report as Markdown."""
     rows = []
     for point in points:
         cells = [point.database, f"{point.builds:,}", str(point.processes), str(point.connections)]
@@ -117,7 +117,7 @@ def markdown(surroundings: Mapping[str, str], points: Sequence[Point]) -> str:
 
 
 def dump(surroundings: Mapping[str, str], points: Sequence[Point]) -> str:
-    """Return everything that was measured as JSON; rates in answers a second, times in ms."""
+    """Return all results as JSON; rates are responses a second, times milliseconds."""
     document = {"surroundings": dict(surroundings), "points": [asdict(point) for point in points]}
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 

@@ -1,6 +1,6 @@
-"""Installed size: the bytes on disk of packages and all that they bring.
+"""Print the bytes on disk of packages and their dependencies: `installed_size.py REQUIREMENT…`.
 
-Run by the benchmark with the interpreter of the environment in question: `installed_size.py NAME…` prints the bytes.
+The benchmark runs it with the interpreter of the environment to measure.
 """
 
 import sys
@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 
 def closure(requirements: Iterable[str]) -> set[str]:
-    """Return the names of the installed distributions that `requirements` come to, with what those require."""
+    """Return the names of the installed distributions of `requirements` and of their dependencies."""
     found: set[tuple[str, str]] = set()
     waiting = [Requirement(text) for text in requirements]
     while waiting:
@@ -28,7 +28,7 @@ def closure(requirements: Iterable[str]) -> set[str]:
 
 
 def size(names: Iterable[str]) -> int:
-    """Return the bytes of the distributions' files, compiled ones included."""
+    """Return the size of the distributions' files in bytes, including compiled ones."""
     files = {path.locate() for name in names for path in metadata.files(name) or ()}
     return sum(file.stat().st_size for file in files if file.is_file())  # type: ignore[attr-defined]
 

@@ -1,4 +1,4 @@
-"""Load: what a load generator is told, and what it says came of it."""
+"""Running the load generator, and its results."""
 
 import itertools
 import json
@@ -22,13 +22,13 @@ _HERE = ROOT / "benchmarks"
 
 @dataclass(frozen=True)
 class Load:
-    """What a server did under a load.
+    """The results of a load.
 
     Attributes:
-        rate: answers a second.
-        p50: the median of their times, in milliseconds.
-        p99: the time that 99 of 100 are within, in milliseconds.
-        failures: answers that were not a success, and requests that got none.
+        rate: responses a second.
+        p50: the median response time in milliseconds.
+        p99: the 99th percentile of the response times in milliseconds.
+        failures: the number of responses with an error and of requests without a response.
 
     """
 
@@ -39,14 +39,14 @@ class Load:
 
 
 def token(subject: str = "octokitty", key: str = SIGNING_KEY) -> str:
-    """Return an administrator's token, as a Vela server issues it, that is good for a day."""
+    """Return an administrator's token, as a Vela server issues it, that is valid for a day."""
     now = int(time.time())
     claims = {"token_type": "UserAccess", "is_active": True, "is_admin": True}
     return jwt.encode({"sub": subject, "iat": now, "exp": now + 86_400, **claims}, key, algorithm="HS256")
 
 
 def template() -> str:
-    """Return the sample build as JSON, with places for what differs between builds, as `fill` has it, and requests."""
+    """Return the sample build as JSON, with placeholders for the fields in which the builds of `fill` differ."""
     created = f"@{SAMPLE['created']}+id@"
     text = json.dumps(SAMPLE | {"id": "@id@", "number": "@id@", "created": created, "message": "@message@"}, indent=0)
     return text.replace('"@id@"', "@id@").replace(f'"{created}"', created)
@@ -54,10 +54,10 @@ def template() -> str:
 
 @dataclass
 class Generator:
-    """Wrk if it is there, else `generator.py`; for a folder to keep the template in.
+    """The load generator: wrk if it is installed, else `generator.py`.
 
     Attributes:
-        folder: an existing folder.
+        folder: an existing folder for the template of requests.
         wrk: the path of wrk, or None.
 
     """
@@ -73,11 +73,11 @@ class Generator:
 
     @property
     def name(self) -> str:
-        """What the load came from, for the report."""
+        """The name of the load generator."""
         return "wrk" if self.wrk else "generator.py"
 
     def start(self, url: str, method: str, connections: int, seconds: float, ids: int) -> "subprocess.Popen[str]":
-        """Begin to load the server at `url`: PUT or GET of random builds 1 to `ids`, every PUT a change."""
+        """Start to load the server at `url` with PUT or GET of random builds 1 to `ids`; every PUT is a change."""
         address = url + (OVERWRITE if method == "PUT" else READ)
         told = [method, self._token, str(ids), str(next(self._seeds))]
         if method == "PUT":
@@ -90,7 +90,7 @@ class Generator:
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8")
 
     def finish(self, process: "subprocess.Popen[str]", seconds: float) -> Load:
-        """Return what came of a load of `seconds`. Raises RuntimeError where the generator failed."""
+        """Return the results of a load of `seconds`. Raises RuntimeError if the generator fails."""
         try:
             output, _ = process.communicate(timeout=seconds + 30)
         finally:
@@ -101,5 +101,5 @@ class Generator:
         return Load(said["requests"] / said["seconds"], said["p50_ms"], said["p99_ms"], said["failures"])
 
     def run(self, url: str, method: str, connections: int, seconds: float, ids: int) -> Load:
-        """Load the server at `url` and return what came of it. Raises RuntimeError where the generator failed."""
+        """Load the server at `url`, and return the results. Raises RuntimeError if the generator fails."""
         return self.finish(self.start(url, method, connections, seconds, ids), seconds)

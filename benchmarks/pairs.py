@@ -1,9 +1,9 @@
-"""Pairs: this checkout's service against another checkout's, load by load in turn, so that a noisy machine hurts both.
+"""Compare this checkout's service with another checkout's. The loads alternate, so that noise affects both.
 
     python -m benchmarks.pairs ../build-admin-before --rounds 5 --seconds 3
 
-The other checkout has a virtual environment of its own in `.venv`. For each load a line is printed: the median rate of
-both, the median of the rounds' ratios (this to the other), and the smallest and the largest.
+The other checkout must have a virtual environment in `.venv`. Each load prints a line: the median rates of both, and
+the median, the smallest and the largest ratio of the rounds (this checkout to the other).
 """
 
 import argparse
@@ -20,7 +20,7 @@ from benchmarks import ROOT, SIGNING_KEY
 from benchmarks.databases import NewDatabase, fill, postgresql
 from benchmarks.load import Generator
 
-#: The loads: the store, the method, and the connections.
+#: The loads: database, method, and number of connections.
 LOADS = [
     *(("SQLite", "PUT", connections) for connections in (1, 8, 32)),
     *(("SQLite", "GET", connections) for connections in (1, 8)),
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("other", type=Path, help="the other checkout")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3)
-    parser.add_argument("--only", default="", help="only the loads whose name has this in it, such as 'SQLite PUT'")
+    parser.add_argument("--only", default="", help="only the loads whose name contains this, such as 'SQLite PUT'")
     options = parser.parse_args()
     checkouts = [ROOT, options.other.resolve()]
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder, postgresql("", Path(folder) / "pg") as new_database:
@@ -67,7 +67,7 @@ def _print(load: str, these: list[float], others: list[float]) -> None:
 
 @contextlib.contextmanager
 def _served(checkout: Path, data: Path, store: str, new_database: NewDatabase) -> Iterator[str]:
-    """Serve a store of BUILDS builds with the service of a checkout, and give its URL."""
+    """Run the service of a checkout on a store of BUILDS builds, and yield its URL."""
     url = new_database() if store == "PostgreSQL" else ""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BUILD_ADMIN_")} | {
         "BUILD_ADMIN_DATA": str(data),
@@ -78,17 +78,17 @@ def _served(checkout: Path, data: Path, store: str, new_database: NewDatabase) -
     }
     python = checkout / ".venv" / "bin" / "python"
     command = [python if python.exists() else sys.executable, checkout / "app.py"]
-    for _ in range(2):  # the first start makes the tables
+    for served in (False, True):  # The first start creates the tables.
         process = subprocess.Popen([*command, "serve"], env=environment, stdout=subprocess.PIPE, encoding="utf-8")
         try:
             assert process.stdout
             address = process.stdout.readline().rpartition(" ")[2].strip()
-            if _:
+            if served:
                 yield address
         finally:
             process.terminate()
             process.wait(30)
-        if not _:
+        if not served:
             fill(url or data / "builds.sqlite3", BUILDS, own=True, revisions=True)
 
 

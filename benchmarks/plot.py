@@ -1,4 +1,4 @@
-"""The plot: what a reader of the README is to see, as SVG, by the standard library alone."""
+"""The plot of the comparison for the README, as SVG."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,21 +7,21 @@ from xml.sax.saxutils import escape
 from benchmarks.comparison import LOADS, Result
 from benchmarks.contenders import CEILING, SERVICE
 
-# Pixels. Each contender has a row of three bars and one range, each group of contenders a heading.
+# In pixels. Each contender has a row with three bars and one range. Each database has a heading.
 WIDTH = 940
 NAME, BARS, BARS_WIDTH, RANGES, RANGES_WIDTH = 24, 236, 330, 648, 262
 TOP, HEADING, ROW, BAR = 124, 34, 50, 12
 
-SUBTITLE = "Token checked, document validated, synced to disk before the answer. Build Admin keeps a revision as well."
+SUBTITLE = "With token, validation, and a sync of the disk before the response. Build Admin also stores a revision."
 INK, FAINT, RULE = "#1f2937", "#6b7280", "#e5e7eb"
 _COLOURS = {SERVICE: "#0b7a55", CEILING: "#9ca3af"}
 _PEER = "#c2762b"
-_HEADINGS = {"": "Nothing but HTTP", "SQLite": "SQLite, synchronous=FULL", "PostgreSQL": "PostgreSQL, as it comes"}
+_HEADINGS = {"": "HTTP only", "SQLite": "SQLite, synchronous=FULL", "PostgreSQL": "PostgreSQL, default settings"}
 _SHADES = {1: 0.55, 8: 1.0, 32: 0.75}
 
 
 def svg(results: Sequence[Result], caption: str) -> str:
-    """Return the plot: overwrites a second by connections, and how long one takes, p50 to p99, at 8 connections."""
+    """Return the plot of overwrites a second, and of their p50 and p99 with 8 connections."""
     heights, bottom = _layout(results)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 44}" '
@@ -41,7 +41,7 @@ def svg(results: Sequence[Result], caption: str) -> str:
 
 
 def _layout(results: Sequence[Result]) -> tuple[list[int], int]:
-    """Return where each row begins, and where the last one ends; a row whose database is new comes under a heading."""
+    """Return the top of each row, and the bottom of the last. The first row of each database has a heading above it."""
     heights, height, database = [], TOP, None
     for result in results:
         if result.database != database:
@@ -75,8 +75,8 @@ def _bars(results: Sequence[Result], heights: Sequence[int]) -> Iterator[str]:
                 f'<rect x="{BARS}" y="{y}" width="{length:.1f}" height="{BAR}" fill="{_colour(result)}" '
                 f'fill-opacity="{_SHADES[connections]}"/>'
             )
-            said = "invalid" if outcome.failures else f"{outcome.rate:,.0f}"
-            yield _text(BARS + length + 5, y + 10, said, size=10, weight=600 if connections == 8 else 400)
+            label = "invalid" if outcome.failures else f"{outcome.rate:,.0f}"
+            yield _text(BARS + length + 5, y + 10, label, size=10, weight=600 if connections == 8 else 400)
 
 
 def _ranges(results: Sequence[Result], heights: Sequence[int], bottom: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Repairs: 10,000 builds repaired at once, beside 10,000 overwrites, and lists of a table that grows."""
+"""A repair of 10,000 builds compared with 10,000 overwrites, and lists of tables of several sizes."""
 
 import contextlib
 import http.client
@@ -19,12 +19,12 @@ from benchmarks.databases import NewDatabase, fill
 from benchmarks.load import READ, Generator, token
 from benchmarks.report import table
 
-#: Builds that are repaired at once, as many as one repair can change, and the connections that overwrite as many.
+#: The number of builds in a repair, which is the most that one can change, and of connections for as many overwrites.
 COUNT, CONNECTIONS = 10_000, 8
 
 REPAIRS = "/api/v1/admin/repairs"
 
-#: What is listed, by what it is called in the report; a hundredth is on a host, a thousandth is of a branch.
+#: The lists by their names in the report. One build in a hundred has the host, one in a thousand the branch.
 LISTS = {
     "all": READ,
     "a status": f"{READ}?status=running",
@@ -41,12 +41,12 @@ _SCATTER = (
 
 @dataclass
 class Measured:
-    """What was seen of one database, in seconds; one figure a round.
+    """The results on one database: the seconds of each round.
 
     Attributes:
         database: SQLite or PostgreSQL.
-        repairs: by what was done: 10,000 overwrites, a preview, a repair, the preview of its undo, and the undo.
-        lists: by size of the table and by what was listed.
+        repairs: by action: 10,000 overwrites, a preview, a repair, the preview of its undo, and the undo.
+        lists: by size of the table and by list.
 
     """
 
@@ -65,7 +65,7 @@ def measure(
 ) -> list[Measured]:
     """Measure repairs of COUNT builds, and lists of tables of `sizes` builds.
 
-    Raises RuntimeError where the service does not start, or does not do the job.
+    Raises RuntimeError if the service does not start, or refuses a request.
     """
     generator = Generator(folder)
     found = [Measured("SQLite"), Measured("PostgreSQL")]
@@ -94,7 +94,7 @@ def _served(name: str, folder: Path, new_database: NewDatabase, builds: int, the
     database: str | Path = new_database() if name == "PostgreSQL" else folder / "builds.sqlite3"
     contender, place = Contender(SERVICE, name, ()), Place(folder, database)
     with running(contender, place):
-        pass  # it makes its tables
+        pass  # The start creates the tables.
     fill(database, builds, own=True, revisions=True)
     if isinstance(database, Path):
         with contextlib.closing(sqlite3.connect(database)) as connection, connection:
@@ -109,7 +109,7 @@ def _served(name: str, folder: Path, new_database: NewDatabase, builds: int, the
 
 
 def _repair(url: str, number: int) -> dict[str, float]:
-    """Preview a repair of every build, do it, and take it back; return the seconds of each."""
+    """Preview a repair of every build, apply it, and undo it; return the seconds of each request."""
     fields = {"status": "error", "error": "died", "finished": number + 1}
     asked = {"where": {"repo_id": 1}, "set": fields, "reason": "-"}
     preview, _, tag = _ask(url, "POST", f"{REPAIRS}?dry_run=true", asked)
@@ -121,7 +121,7 @@ def _repair(url: str, number: int) -> dict[str, float]:
 
 
 def _ask(url: str, method: str, path: str, document: Any = None, tag: str = "") -> tuple[float, bytes, str]:
-    """Return the seconds that a request takes, the answer's body and its tag."""
+    """Send a request; return its seconds, and the body and the tag of the response."""
     headers = {"Authorization": f"Bearer {token()}", "Content-Type": "application/json"}
     headers |= {"If-Match": tag} if tag else {}
     parts = urlsplit(url)
@@ -131,12 +131,12 @@ def _ask(url: str, method: str, path: str, document: Any = None, tag: str = "") 
         response = connection.getresponse()
         body = response.read()
         if response.status not in (200, 201):
-            raise RuntimeError(f"{method} {path} is answered with {response.status}: {body[:200]!r}")
+            raise RuntimeError(f"{method} {path} was answered {response.status}: {body[:200]!r}")
         return time.perf_counter() - began, body, response.headers.get("ETag", "")
 
 
 def markdown(surroundings: Mapping[str, str], found: Sequence[Measured]) -> str:
-    """Return the report."""
+    """Return the report as Markdown."""
     where = "; ".join(f"{name}: {value}" for name, value in surroundings.items())
     heads = [*found[0].repairs, "PUTs / repair"]
     rows = []

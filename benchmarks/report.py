@@ -1,4 +1,4 @@
-"""The report: results as Markdown tables, and as JSON that can be read back."""
+"""Reports of the comparison as Markdown and as JSON."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,18 +10,18 @@ from benchmarks.comparison import LOADS, Outcome, Result
 from benchmarks.contenders import SERVICE
 from benchmarks.load import Load
 
-#: By database: the least share of the ceiling, and how many times the best peer, that an overwrite is to reach.
+#: Goals for overwrites by database: the share of the ceiling, and the ratio to the best peer.
 _GOALS = {"SQLite": (0.6, 2.5), "PostgreSQL": (0.4, 1.5)}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table whose first column is text and whose others are figures."""
+    """Return a Markdown table whose first column is text and whose other columns are numbers."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def markdown(surroundings: Mapping[str, str], rounds: int, seconds: float, results: Sequence[Result]) -> str:
-    """Return the whole report."""
+    """Return the report as Markdown."""
     puts = [connections for method, connections in LOADS if method == "PUT"]
     throughput = table(
         ["", *[f"PUT, {connections}" for connections in puts], "GET, 8"],
@@ -51,13 +51,13 @@ def markdown(surroundings: Mapping[str, str], rounds: int, seconds: float, resul
     where = "; ".join(f"{name}: {value}" for name, value in surroundings.items())
     return (
         f"Medians of {rounds} rounds of {seconds:g} s. {where}.\n\n"
-        f"Answers a second, by method and connections, and as a share of the ceiling's in the same round:\n\n"
+        f"Responses a second by method and connections, and as a share of the ceiling's in the same round:\n\n"
         f"{throughput}\n{latency}\n{footprint}\n{_goals(results)}"
     )
 
 
 def dump(surroundings: Mapping[str, str], rounds: int, seconds: float, results: Sequence[Result]) -> str:
-    """Return everything that was measured as JSON; rates in answers a second, times in ms, sizes in bytes."""
+    """Return all results as JSON; rates are responses a second, times milliseconds, sizes bytes."""
     document = {
         "surroundings": dict(surroundings),
         "rounds": rounds,
@@ -68,7 +68,7 @@ def dump(surroundings: Mapping[str, str], rounds: int, seconds: float, results: 
 
 
 def load(file: Path) -> tuple[dict[str, str], int, float, list[Result]]:
-    """Return what `dump` wrote to a file."""
+    """Return the results in a file that `dump` has written."""
     document = json.loads(file.read_text(encoding="utf-8"))
     results = [_result(**one) for one in document["results"]]
     return document["surroundings"], document["rounds"], document["seconds"], results
@@ -90,7 +90,7 @@ def _times(outcome: Outcome) -> str:
 
 
 def _goals(results: Sequence[Result]) -> str:
-    """Return what the service set out to reach at 8 connections, beside what it reached."""
+    """Return a table of the service's results at 8 connections and their goals."""
     rows = []
     for service in (one for one in results if one.name == SERVICE):
         of_ceiling, of_peer = _GOALS[service.database]

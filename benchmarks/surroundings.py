@@ -1,4 +1,4 @@
-"""Surroundings: what a result depends on beside the code, told with it."""
+"""The machine and the versions with which a result was measured."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ from benchmarks.databases import NewDatabase, postgresql_version
 
 
 def surroundings(folder: Path, new_database: NewDatabase, generator: str) -> dict[str, str]:
-    """Return what the figures were measured on, by name, for a report; `folder` is on the disk in question."""
+    """Return the date, the machine and the versions for a report; `folder` is on the disk that is measured."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "processor": f"{_processor()}, {psutil.cpu_count()} cores",
@@ -38,7 +38,7 @@ def _processor() -> str:
 
 
 def _sync(folder: Path, times: int = 100) -> float:
-    """Return the median of the seconds that the disk takes to sync 4 KiB, the least that a durable commit costs."""
+    """Return the median seconds of a sync of 4 KiB, which is the least that a durable commit takes."""
     file = folder / "sync"
     taken = []
     with file.open("wb", buffering=0) as stream:

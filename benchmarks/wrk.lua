@@ -1,4 +1,4 @@
--- What wrk sends, and what it says at the end, as JSON on the last line.
+-- The requests of wrk, and its results as JSON on the last line.
 -- Arguments: method, token, ids (builds 1 to this many), seed, template file (for PUT).
 
 local method, ids, seed, path
@@ -26,7 +26,7 @@ function request()
     return wrk.format("GET", path .. "/" .. id)
   end
   sent = sent + 1
-  -- The message is never the same twice, so that every PUT changes its build, and only in that.
+  -- Every PUT has a different message, so that it changes that field of its build.
   return wrk.format("PUT", nil, nil, before_id .. id .. before_number .. id .. before_created
     .. string.format("%d", created + id) .. before_message .. "overwrite " .. seed .. "-" .. sent .. rest)
 end

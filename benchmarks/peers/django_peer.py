@@ -1,7 +1,7 @@
 """The overwrite of a build with Django REST framework, under waitress.
 
-A whole project in one file: settings, a model, a ModelSerializer, an authentication class and two views, with
-connections kept open as in production. Run by the benchmark: `python django_peer.py PORT`.
+A project in one file: settings, a model, a ModelSerializer, an authentication class and two views, with persistent
+connections as in production. The benchmark runs it: `python django_peer.py PORT`.
 """
 
 import os
@@ -9,13 +9,13 @@ import sys
 from urllib.parse import parse_qs, urlsplit
 
 import django
-import jwt
 import waitress
 from django.conf import settings
+from shared import STATUSES, administrator
 
 
 def database(url: str) -> dict:
-    """Return Django's settings of a database; transactions on SQLite begin with the lock that a write needs."""
+    """Return Django's settings of a database. Transactions on SQLite begin immediately, as recommended for writes."""
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         return {
@@ -63,11 +63,6 @@ from rest_framework import authentication, exceptions, permissions, serializers 
 from rest_framework.response import Response  # noqa: E402
 from rest_framework.views import APIView  # noqa: E402
 
-STATUSES = [
-    "created", "pending", "pending approval", "running", "success",
-    "failure", "error", "killed", "canceled", "skipped",
-]  # fmt: skip
-
 
 class Build(models.Model):
     id = models.BigAutoField(primary_key=True)
@@ -108,7 +103,7 @@ class BuildSerializer(serializers.ModelSerializer):
     class Meta:
         model = Build
         fields = [field.name for field in Build._meta.fields]
-        # The database keeps repo_id and number unique; the serializer would look it up once more for each overwrite.
+        # The database keeps repo_id and number unique. The serializer would check it with another query.
         validators = []
         extra_kwargs = {
             field.name: {"required": True, "trim_whitespace": False}
@@ -129,13 +124,10 @@ class TokenAuthentication(authentication.BaseAuthentication):
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        try:
-            claims = jwt.decode(token, os.environ["SIGNING_KEY"], ["HS256"], options={"require": ["exp", "sub"]})
-        except jwt.InvalidTokenError:
-            raise exceptions.AuthenticationFailed from None
-        if claims.get("token_type") != "UserAccess" or not claims.get("is_active") or not claims.get("is_admin"):
+        subject = administrator(token)
+        if subject is None:
             raise exceptions.AuthenticationFailed
-        return Administrator(claims["sub"]), claims
+        return Administrator(subject), token
 
     def authenticate_header(self, request):
         return "Bearer"

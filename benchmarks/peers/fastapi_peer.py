@@ -1,7 +1,7 @@
 """The overwrite of a build with FastAPI, pydantic and SQLAlchemy, under uvicorn.
 
-Written as FastAPI's tutorial has it: pydantic models, `def` path operations in the thread pool, a session a request
-from a dependency, a bearer token checked in another. Run by the benchmark: `python fastapi_peer.py PORT`.
+Written like FastAPI's tutorial: pydantic models, `def` path operations in the thread pool, and dependencies for the
+session and the token. The benchmark runs it: `python fastapi_peer.py PORT`.
 """
 
 import os
@@ -9,60 +9,26 @@ import sys
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-import jwt
 import uvicorn
+from columns import BuildColumns, make_durable
 from fastapi import APIRouter, Depends, FastAPI, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import BigInteger, Integer, String, UniqueConstraint, create_engine, event
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from shared import STATUSES, administrator
+from sqlalchemy import UniqueConstraint, create_engine
+from sqlalchemy.orm import DeclarativeBase, Session
 
-DATABASE_URL = os.environ["DATABASE_URL"]
-SIGNING_KEY = os.environ["SIGNING_KEY"]
-
-engine = create_engine(DATABASE_URL)
-
-if engine.dialect.name == "sqlite":
-
-    @event.listens_for(engine, "connect")
-    def set_sqlite_pragmas(connection, record):
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+engine = create_engine(os.environ["DATABASE_URL"])
+make_durable(engine)
 
 
 class Base(DeclarativeBase):
     pass
 
 
-class Build(Base):
+class Build(BuildColumns, Base):
     __tablename__ = "builds"
     __table_args__ = (UniqueConstraint("repo_id", "number"),)
-
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
-    repo_id: Mapped[int] = mapped_column(BigInteger)
-    number: Mapped[int] = mapped_column(BigInteger)
-    parent: Mapped[int] = mapped_column(BigInteger)
-    event: Mapped[str] = mapped_column(String(250))
-    status: Mapped[str] = mapped_column(String(250), index=True)
-    error: Mapped[str] = mapped_column(String(1000))
-    enqueued: Mapped[int] = mapped_column(BigInteger)
-    created: Mapped[int] = mapped_column(BigInteger, index=True)
-    started: Mapped[int] = mapped_column(BigInteger)
-    finished: Mapped[int] = mapped_column(BigInteger)
-    deploy: Mapped[str] = mapped_column(String(500))
-    clone: Mapped[str] = mapped_column(String(1000))
-    source: Mapped[str] = mapped_column(String(1000))
-    title: Mapped[str] = mapped_column(String(1000))
-    message: Mapped[str] = mapped_column(String(2000))
-    commit: Mapped[str] = mapped_column(String(500))
-    sender: Mapped[str] = mapped_column(String(250))
-    author: Mapped[str] = mapped_column(String(250))
-    branch: Mapped[str] = mapped_column(String(500))
-    ref: Mapped[str] = mapped_column(String(500))
-    base_ref: Mapped[str] = mapped_column(String(500))
-    host: Mapped[str] = mapped_column(String(250))
-    runtime: Mapped[str] = mapped_column(String(250))
-    distribution: Mapped[str] = mapped_column(String(250))
 
 
 PositiveInt = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
@@ -71,9 +37,7 @@ Str250 = Annotated[str, Field(max_length=250)]
 Str500 = Annotated[str, Field(max_length=500)]
 Str1000 = Annotated[str, Field(max_length=1000)]
 Str2000 = Annotated[str, Field(max_length=2000)]
-Status = Literal[
-    "created", "pending", "pending approval", "running", "success", "failure", "error", "killed", "canceled", "skipped"
-]
+Status = Literal[STATUSES]
 
 
 class BuildDocument(BaseModel):
@@ -114,19 +78,12 @@ def get_session() -> Iterator[Session]:
 bearer = HTTPBearer(auto_error=False)
 
 
-def administrator(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> str:
-    if credentials is None:
-        raise HTTPException(401, "a token is needed", {"WWW-Authenticate": "Bearer"})
-    try:
-        claims = jwt.decode(credentials.credentials, SIGNING_KEY, ["HS256"], options={"require": ["exp", "sub"]})
-    except jwt.InvalidTokenError:
-        raise HTTPException(401, "the token is not valid", {"WWW-Authenticate": "Bearer"}) from None
-    if claims.get("token_type") != "UserAccess" or not claims.get("is_active") or not claims.get("is_admin"):
-        raise HTTPException(401, "the user is not an administrator", {"WWW-Authenticate": "Bearer"})
-    return claims["sub"]
+def authenticate(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
+    if credentials is None or administrator(credentials.credentials) is None:
+        raise HTTPException(401, "an administrator's token is needed", {"WWW-Authenticate": "Bearer"})
 
 
-router = APIRouter(prefix="/api/v1/admin", dependencies=[Depends(administrator)])
+router = APIRouter(prefix="/api/v1/admin", dependencies=[Depends(authenticate)])
 
 
 @router.put("/build")

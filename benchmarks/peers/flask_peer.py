@@ -1,21 +1,20 @@
 """The overwrite of a build with Flask, marshmallow and SQLAlchemy, under waitress.
 
-Written as the documentation of Flask, Flask-SQLAlchemy and marshmallow has it: a blueprint whose `before_request`
-checks the token, a schema, `db.session`. Run by the benchmark: `python flask_peer.py PORT`.
+Written like the documentation of Flask, Flask-SQLAlchemy and marshmallow: a blueprint whose `before_request` checks the
+token, a schema, `db.session`. The benchmark runs it: `python flask_peer.py PORT`.
 """
 
 import os
 import sys
 
-import jwt
 import waitress
+from columns import BuildColumns, make_durable
 from flask import Blueprint, Flask, abort, g, jsonify, request
 from flask_sqlalchemy import SQLAlchemy
 from marshmallow import Schema, ValidationError, fields, validate
-from sqlalchemy import BigInteger, Integer, String, UniqueConstraint, event
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-
-SIGNING_KEY = os.environ["SIGNING_KEY"]
+from shared import STATUSES, administrator
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
@@ -25,41 +24,9 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(model_class=Base)
 
 
-class Build(db.Model):
+class Build(BuildColumns, db.Model):
     __tablename__ = "builds"
     __table_args__ = (UniqueConstraint("repo_id", "number"),)
-
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
-    repo_id: Mapped[int] = mapped_column(BigInteger)
-    number: Mapped[int] = mapped_column(BigInteger)
-    parent: Mapped[int] = mapped_column(BigInteger)
-    event: Mapped[str] = mapped_column(String(250))
-    status: Mapped[str] = mapped_column(String(250), index=True)
-    error: Mapped[str] = mapped_column(String(1000))
-    enqueued: Mapped[int] = mapped_column(BigInteger)
-    created: Mapped[int] = mapped_column(BigInteger, index=True)
-    started: Mapped[int] = mapped_column(BigInteger)
-    finished: Mapped[int] = mapped_column(BigInteger)
-    deploy: Mapped[str] = mapped_column(String(500))
-    clone: Mapped[str] = mapped_column(String(1000))
-    source: Mapped[str] = mapped_column(String(1000))
-    title: Mapped[str] = mapped_column(String(1000))
-    message: Mapped[str] = mapped_column(String(2000))
-    commit: Mapped[str] = mapped_column(String(500))
-    sender: Mapped[str] = mapped_column(String(250))
-    author: Mapped[str] = mapped_column(String(250))
-    branch: Mapped[str] = mapped_column(String(500))
-    ref: Mapped[str] = mapped_column(String(500))
-    base_ref: Mapped[str] = mapped_column(String(500))
-    host: Mapped[str] = mapped_column(String(250))
-    runtime: Mapped[str] = mapped_column(String(250))
-    distribution: Mapped[str] = mapped_column(String(250))
-
-
-STATUSES = [
-    "created", "pending", "pending approval", "running", "success",
-    "failure", "error", "killed", "canceled", "skipped",
-]  # fmt: skip
 
 
 def integer(least: int) -> fields.Integer:
@@ -103,17 +70,11 @@ admin = Blueprint("admin", __name__, url_prefix="/api/v1/admin")
 
 
 @admin.before_request
-def administrator():
+def authenticate():
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
+    g.subject = administrator(token) if scheme.lower() == "bearer" else None
+    if g.subject is None:
         abort(401)
-    try:
-        claims = jwt.decode(token, SIGNING_KEY, ["HS256"], options={"require": ["exp", "sub"]})
-    except jwt.InvalidTokenError:
-        abort(401)
-    if claims.get("token_type") != "UserAccess" or not claims.get("is_active") or not claims.get("is_admin"):
-        abort(401)
-    g.subject = claims["sub"]
 
 
 @admin.put("/build")
@@ -125,7 +86,7 @@ def overwrite_build():
     build = db.get_or_404(Build, document["id"], with_for_update=True)
     for name, value in document.items():
         setattr(build, name, value)
-    # Dumped before the commit, which expires the object: dumped after it, the build would be read once more.
+    # The commit expires the object. Dumped after it, the build would be read again.
     answer = build_schema.dump(build)
     db.session.commit()
     return jsonify(answer)
@@ -143,13 +104,7 @@ def create_app() -> Flask:
     db.init_app(app)
     app.register_blueprint(admin)
     with app.app_context():
-        if db.engine.dialect.name == "sqlite":
-
-            @event.listens_for(db.engine, "connect")
-            def set_sqlite_pragmas(connection, record):
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
-
+        make_durable(db.engine)
         db.create_all()
     return app
 
