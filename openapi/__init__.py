@@ -1,1 +1,1 @@
-"""The OpenAPI document, made from the routes and the schemas themselves; it is no part of what is installed."""
+"""Makes the OpenAPI document from the routes and the schemas. This package is not installed."""

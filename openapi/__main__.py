@@ -1,4 +1,4 @@
-"""`python -m build_admin.openapi` writes the document to where the service reads it; `make openapi` does so."""
+"""`python -m build_admin.openapi` (`make openapi`) writes the document to the file that the service serves."""
 
 from pathlib import Path
 

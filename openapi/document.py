@@ -1,4 +1,4 @@
-"""Document: the OpenAPI document of the service, route by route."""
+"""The OpenAPI document of the service, with a description of each route."""
 
 import copy
 import json
@@ -30,9 +30,9 @@ from build_admin.schemas.sample import SAMPLE
 from build_admin.settings import Settings
 
 _DESCRIPTION = (
-    "Overwrites the builds of a Vela CI server, whole or not at all, and remembers what it overwrote. "
-    "A path answers a method that it does not take with 405 and `Allow`, one that is not known with 501, "
-    "and a path that is not here is 404; all with an error as in every other answer."
+    "Overwrites and repairs build records of a Vela CI server, and keeps their earlier states. "
+    "A method that a path does not support is 405 with `Allow`, an unknown method 501, and an unknown path 404. "
+    "All errors have the same form."
 )
 
 
@@ -46,7 +46,7 @@ def document(app: falcon.App[Any, Any]) -> JSON:
         plugins=[plugin],
         info={"description": _DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}},
     )
-    assert plugin.converter  # noqa: S101 - it is there once the plugin has its document
+    assert plugin.converter  # noqa: S101 - APISpec has set it
     plugin.converter.add_parameter_attribute_function(_commas)
     plugin.converter.add_attribute_function(_limits)  # type: ignore[no-untyped-call]
     add_components(spec)
@@ -63,12 +63,12 @@ def document(app: falcon.App[Any, Any]) -> JSON:
 
 
 def _commas(converter: Any, field: Any, **_: Any) -> JSON:
-    """Return what a parameter adds for its field: a list in a query is one value, with commas in it."""
+    """Return the attributes of a parameter for its field. A list is one value with commas."""
     return {"explode": False} if isinstance(field, fields.List) else {}
 
 
 def _limits(converter: Any, field: Any, **_: Any) -> JSON:
-    """Return what a strict field takes; apispec itself knows of marshmallow's validators only."""
+    """Return the limits of a field. apispec itself knows only those in marshmallow's validators."""
     match field:
         case OneOf():
             return {"enum": [*field.choices]}
@@ -80,7 +80,7 @@ def _limits(converter: Any, field: Any, **_: Any) -> JSON:
 
 
 def _operations() -> dict[tuple[str, str], JSON]:
-    """Return every operation but HEAD, by method and path; HEAD is described by what GET is."""
+    """Return the operations by method and path. HEAD is derived from GET."""
     builds = "/api/v1/admin/builds"
     repairs = "/api/v1/admin/repairs"
     build, array = ref("Build"), _array("Build")
@@ -89,14 +89,14 @@ def _operations() -> dict[tuple[str, str], JSON]:
     stored = response("The build as it is now stored.", ref("StoredBuild"), "ETag", "X-Unreadable", example=SAMPLE)
     return {
         ("PUT", "/api/v1/admin/build"): _operation(
-            "overwriteBuild", "Overwrite a build, whole or not at all, or create it", OverwriteParameters, *conditions,
+            "overwriteBuild", "Overwrite a complete build, or create it", OverwriteParameters, *conditions,
             answers={200: stored, 201: _with_header(stored, "Location", "The build as it was created.")},
             refusals=(404, 409, 412, 413, 415),
             body={"required": True, "content": {"application/json": {"schema": ref("WholeBuild"), "example": SAMPLE}}},
         ),
         ("GET", builds): _operation(
             "listBuilds", "List builds, newest id first", ListParameters,
-            answers={200: response("A page of the builds that pass the filters.", array, *paged, "X-Unreadable",
+            answers={200: response("A page of the builds that match the filters.", array, *paged, "X-Unreadable",
                                    example=[SAMPLE])},
         ),
         ("GET", f"{builds}/queue"): _operation(
@@ -106,7 +106,7 @@ def _operations() -> dict[tuple[str, str], JSON]:
                                        "Link", component="Rest")},
         ),
         ("GET", f"{builds}/stuck"): _operation(
-            "listStuck", "List what is stuck and why we think so, longest stuck first", StuckParameters,
+            "listStuck", "List stuck builds with the evidence, longest stuck first", StuckParameters,
             answers={200: response("A page of stuck builds.", _array("StuckBuild"), *paged, "X-Unreadable")},
         ),
         ("GET", f"{builds}/{{build_id}}"): _operation(
@@ -116,15 +116,15 @@ def _operations() -> dict[tuple[str, str], JSON]:
             refusals=(404, 412),
         ),
         ("GET", f"{builds}/{{build_id}}/revisions"): _operation(
-            "listRevisions", "List who changed what of a build, newest first", PageParameters,
+            "listRevisions", "List the revisions of a build, newest first", PageParameters,
             answers={200: response("A page of revisions.", _array("ListedRevision"), *paged)}, refusals=(404,),
         ),
         ("GET", f"{builds}/{{build_id}}/revisions/{{revision}}"): _operation(
-            "readRevision", "Read a revision, with the build as it was before it", None,
+            "readRevision", "Read a revision, with the build before it", None,
             answers={200: response("The revision.", ref("Revision"), "X-Unreadable")}, refusals=(404,),
         ),
         ("POST", f"{builds}/{{build_id}}/revisions/{{revision}}/undo"): _operation(
-            "undoRevision", "Put back the build as it was before a revision, exactly", OverwriteParameters, *conditions,
+            "undoRevision", "Restore the build before a revision", OverwriteParameters, *conditions,
             answers={200: response("The build as it is now stored.", build, "ETag", "X-Unreadable", example=SAMPLE)},
             refusals=(404, 409, 412, 428),
         ),
@@ -142,16 +142,16 @@ def _operations() -> dict[tuple[str, str], JSON]:
             answers={200: response("The repair.", ref("Repair"))}, refusals=(404,),
         ),
         ("GET", f"{repairs}/{{repair}}/builds"): _operation(
-            "listRepairedBuilds", "List the builds of a repair, by id, and what has become of each", PageParameters,
+            "listRepairedBuilds", "List the builds of a repair with their states, by id", PageParameters,
             answers={200: response("A page of builds.", _array("RepairedBuild"), *paged)}, refusals=(404,),
         ),
         ("POST", f"{repairs}/{{repair}}/undo"): _operation(
-            "undoRepair", "Put back every build of a repair that is as it has left it", OverwriteParameters, "If-Match",
+            "undoRepair", "Restore the builds of a repair that have not changed since", OverwriteParameters, "If-Match",
             answers=_planned("UndoPlan", "Undo"), refusals=(404, 412, 413, 415, 428),
             body={"required": True, "content": {"application/json": {"schema": ref("WantedUndo")}}},
         ),
         ("GET", "/api/v1/admin/repos"): _operation(
-            "listRepos", "List what a Vela server's repositories are called", RepoParameters,
+            "listRepos", "List the names of a Vela server's repositories", RepoParameters,
             answers={200: response("At most 1000 of them; the total counts all.", _array("Repo"), "X-Total-Count")},
         ),
         ("GET", "/"): _file("page", "The page for administrators, in HTML", 308),
@@ -162,11 +162,11 @@ def _operations() -> dict[tuple[str, str], JSON]:
             "ready", "Whether the database answers and has its tables",
             {"type": "object", "required": ["ready"], "properties": {"ready": {"const": True}}}, 503,
         ),
-        ("GET", "/version"): _open("version", "Which version this is",
+        ("GET", "/version"): _open("version", "The version of the service",
                                    {"type": "object", "required": ["version"], "properties": {"version": TEXT}}),
         ("GET", "/openapi.json"): _open("openapi", "This document",
                                         {"type": "object", "required": ["openapi", "info", "paths"]}),
-        ("GET", "/metrics"): _open("metrics", "What is counted and timed, in Prometheus' text format", None, 404),
+        ("GET", "/metrics"): _open("metrics", "The metrics, in Prometheus' text format", None, 404),
     }  # fmt: skip
 
 
@@ -175,9 +175,9 @@ def _array(name: str) -> JSON:
 
 
 def _planned(plan: str, repair: str) -> dict[int, JSON]:
-    """Return what is answered to what can be previewed."""
+    """Return the responses of an operation that can be previewed."""
     return {
-        200: response("What is done by the request with this tag in If-Match.", ref(plan), "ETag", "X-Unreadable"),
+        200: response("The preview; a request with its tag in If-Match applies it.", ref(plan), "ETag", "X-Unreadable"),
         201: response("The repair.", ref(repair), "Location"),
     }
 
@@ -185,7 +185,7 @@ def _planned(plan: str, repair: str) -> dict[int, JSON]:
 def _operation(
     name: str, summary: str, query: Any, *headers: str, answers: dict[int, JSON], refusals: Any = (), body: Any = None
 ) -> JSON:
-    """Return an operation under /api, which asks for a token and uses the database."""
+    """Return an operation under /api, which needs a token and the database."""
     parameters = [*headers, *([{"in": "query", "schema": query}] if query else [])]
     statuses = sorted({400, 401, 500, 503, *refusals})
     responses: JSON = {str(status): answer for status, answer in answers.items()}
@@ -195,7 +195,7 @@ def _operation(
 
 
 def _open(name: str, summary: str, schema: JSON | None, *refusals: int) -> JSON:
-    """Return an operation outside /api; without a schema its answer is text."""
+    """Return an operation outside /api. Without a schema its response is text."""
     given = response(f"{summary}.", schema)
     if schema is None:
         given["content"] = {"text/plain": {"schema": TEXT}}
@@ -204,8 +204,8 @@ def _open(name: str, summary: str, schema: JSON | None, *refusals: int) -> JSON:
 
 
 def _file(name: str, summary: str, *others: int) -> JSON:
-    """Return an operation that answers with a file of the page, and with one of the statuses `others`."""
-    redirect = response("The page is at this path with a slash at its end.", None, "Location")
+    """Return an operation that returns a file of the page, or one of the statuses `others`."""
+    redirect = response("The page is at this path with a slash at the end.", None, "Location")
     given, same = (
         _with_header(response(words, None), "ETag", component="FileTag")
         for words in (f"{summary}.", "The client has it already.")
@@ -221,7 +221,7 @@ def _with_header(answer: JSON, header: str, description: str = "", component: st
 
 
 def _head(get: JSON) -> JSON:
-    """Return what HEAD does: what GET does, without the content. A refusal has none either."""
+    """Return the operation HEAD, whose responses and errors are those of GET without content."""
     responses = {}
     for status, given in get["responses"].items():
         if isinstance(given, str):
@@ -235,7 +235,7 @@ def _head(get: JSON) -> JSON:
 
 
 def text() -> str:
-    """Return the document of the service as it is, as JSON text."""
+    """Return the document of the service as JSON."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data=Path(folder))
         store = open_store(settings.data)

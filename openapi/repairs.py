@@ -1,4 +1,4 @@
-"""The schemas of repairs: what is asked for, what is planned, what was done."""
+"""The schemas of repairs: requests, previews and results."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _TAG: JSON = {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "the
 
 
 def repair_schemas(spec: APISpec, change: JSON) -> dict[str, JSON]:
-    """Return the schemas by name; `change` is that of a field's change, and the build's schemas are in `spec`."""
+    """Return the schemas by name. `change` is the schema of a field's change; `spec` has the schemas of a build."""
     spec.components.schema("Where", schema=WhereSchema())
     where = spec.components.schemas["Where"]
     where |= {"additionalProperties": False, "minProperties": 1}
@@ -26,9 +26,9 @@ def repair_schemas(spec: APISpec, change: JSON) -> dict[str, JSON]:
     whole = spec.components.schemas["WholeBuild"]["properties"]
     settable = {name: whole[name] for name in (*DOCUMENTED, *NEWER) if name not in ("id", "repo_id", "number")}
     assigned = {"type": "object", "additionalProperties": False, "minProperties": 1, "properties": settable}
-    reason = {"type": "string", "minLength": 1, "maxLength": 1000, "description": "why; it is kept"}
+    reason = {"type": "string", "minLength": 1, "maxLength": 1000, "description": "kept with the repair"}
     changes = {"type": "object", "propertyNames": {"enum": [*DOCUMENTED, *NEWER]}, "additionalProperties": change}
-    skipped = _items(_whole({"id": _NUMBER, "why": _TEXT}), "builds that are left as they are, each with why")
+    skipped = _items(_whole({"id": _NUMBER, "why": _TEXT}), "builds that are not restored, with the reason")
     counts = {"selected": _COUNT, "changed": _COUNT, "unchanged": _COUNT, "alive": _COUNT}
     builds = _items(_whole({"id": _NUMBER, "etag": _TAG, "changes": changes}), "the builds that change, by id")
     repair = {
@@ -37,20 +37,20 @@ def repair_schemas(spec: APISpec, change: JSON) -> dict[str, JSON]:
         "by": {"type": "string", "description": "the token's subject"},
         "request_id": _TEXT,
         "reason": _TEXT,
-        "where": {"type": ["object", "null"], "description": "what has selected the builds; null for an undo"},
-        "set": {"type": ["object", "null"], "description": "what was set; null for an undo"},
+        "where": {"type": ["object", "null"], "description": "the selection; null for an undo"},
+        "set": {"type": ["object", "null"], "description": "the new values; null for an undo"},
         "undoes": _NUMBER_OR_NONE | {"description": "the repair that this one has undone"},
         "undone_by": _NUMBER_OR_NONE | {"description": "the last repair that has undone this one"},
-        "changed": _COUNT | {"description": "how many builds it has changed"},
+        "changed": _COUNT | {"description": "the number of builds that it has changed"},
     }
     repaired = {
         "id": _NUMBER,
-        "revision": _NUMBER | {"description": "the revision that the repair has left"},
+        "revision": _NUMBER | {"description": "the revision that the repair has made"},
         "changes": changes,
         "state": {"enum": ["as repaired", "changed since", "gone"]},
     }
     since = {
-        "by": {"type": "string", "description": "who has left its last revision, where it has changed since"},
+        "by": {"type": "string", "description": "the user of its last revision, if it has changed since"},
         "revision_since": _NUMBER | {"description": "that revision"},
     }
     return {
