@@ -1,4 +1,4 @@
-"""The command backup: copies a SQLite store, consistently, while the service writes to it."""
+"""The command backup."""
 
 import sqlite3
 from argparse import ArgumentParser, Namespace
@@ -27,36 +27,35 @@ def run_backup(settings: Settings, options: Namespace) -> None:
     To restore it, stop the service, replace builds.sqlite3 with it, and remove builds.sqlite3-wal and
     builds.sqlite3-shm. A PostgreSQL database is backed up with pg_dump.
 
-    Raises StoreError and CommandError, and then leaves no file.
+    Raises StoreError for a PostgreSQL database and for a store that cannot be copied, and CommandError for a file that
+    cannot be written; neither leaves a file.
     """
-    size = backup(settings.data, settings.database_url, options.file)
-    print(f"backed up to {options.file}, {size} bytes")
-
-
-def backup(data: Path, url: str, target: Path) -> int:
-    """Copy the SQLite store in the folder `data` to the new file `target`, check the copy, and return its bytes.
-
-    The copy is what one read transaction sees. With a write-ahead log, writers do not wait for it and do not make it
-    start again; the log grows until the copy is done.
-
-    Raises StoreError for a PostgreSQL database and for a store that cannot be copied, CommandError for the file.
-    """
-    if url:
+    if settings.database_url:
         raise StoreError("A PostgreSQL database is backed up with pg_dump, which comes with it; nothing was written.")
-    require_file(data)
+    require_file(settings.data)
+    store = settings.data / FILE
     try:
-        with new_file(target) as partial:
-            _copy(data / FILE, partial)
-            return partial.stat().st_size
+        with new_file(options.file) as partial:
+            _copy(store, partial)
+            size = partial.stat().st_size
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
             raise KeyboardInterrupt from None
-        raise StoreError(f"The database file {data / FILE} cannot be copied: {error}.") from error
+        raise StoreError(f"The database file {store} cannot be copied: {error}.") from error
+    print(f"backed up to {options.file}, {size} bytes")
 
 
 def _copy(source: Path, partial: Path) -> None:
+    """Copy the store, and check the copy.
+
+    The copy is what one read transaction sees. With a write-ahead log, writers do not wait for it and do not make it
+    start again; the log grows until the copy is done.
+    """
     uri = source.resolve().as_uri() + "?mode=rw"
-    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as live, closing(_open(partial)) as copy:
+    with (
+        closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as live,
+        closing(sqlite3.connect(partial, isolation_level=None)) as copy,
+    ):
         live.execute("BEGIN")
         live.execute("SELECT 1 FROM sqlite_master").fetchone()
         with Progress("backup") as progress:
@@ -68,7 +67,3 @@ def _copy(source: Path, partial: Path) -> None:
         (answer,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
         if answer != "ok":
             raise sqlite3.DatabaseError(f"the copy is damaged ({answer})")
-
-
-def _open(partial: Path) -> sqlite3.Connection:
-    return sqlite3.connect(partial, isolation_level=None)

@@ -39,28 +39,25 @@ def add_export(parser: ArgumentParser) -> None:
 
 
 def run_export(settings: Settings, options: Namespace) -> None:
-    """Print the builds as they are at one moment, ordered by id, one JSON object a line, in UTF-8.
+    """Print the builds, ordered by id, one JSON object a line, in UTF-8.
 
-    The service may go on writing.
+    They are those of one moment; the service may go on writing.
 
     Raises StoreError, CommandError, and OSError if the reader of stdout has closed it.
     """
     require_file(settings.data, settings.database_url)
     with closing(open_store(settings.data, settings.database_url)) as store:
-        builds, revisions, repairs = _export_to(store, options.file, options.revisions)
-    of_repairs = f", and {repairs} repairs" if repairs else ""
-    print(f"exported {builds} builds and {revisions} revisions{of_repairs}", file=sys.stderr)
+        if options.file == STANDARD:
+            counts = _export(store, binary(sys.stdout), options.revisions)
+        else:
+            with new_file(options.file) as partial, partial.open("wb") as stream:
+                counts = _export(store, stream, options.revisions)
+    of_repairs = f", and {counts[Repair]} repairs" if counts[Repair] else ""
+    print(f"exported {counts[Build]} builds and {counts[Revision]} revisions{of_repairs}", file=sys.stderr)
 
 
-def _export_to(store: Store, file: Path, revisions: bool) -> tuple[int, int, int]:
-    """Export to `file`, and return the numbers of builds, revisions and repairs."""
-    if file == STANDARD:
-        return _export(store, binary(sys.stdout), revisions)
-    with new_file(file) as partial, partial.open("wb") as stream:
-        return _export(store, stream, revisions)
-
-
-def _export(store: Store, stream: BinaryIO, revisions: bool) -> tuple[int, int, int]:
+def _export(store: Store, stream: BinaryIO, revisions: bool) -> Counter[type[Model]]:
+    """Write the store to `stream`, and return the number of records of each model."""
     counts: Counter[type[Model]] = Counter()
     try:
         with in_words(store.name), snapshot(store.database, store.columns) as seen, Progress("exporting") as progress:
@@ -75,4 +72,4 @@ def _export(store: Store, stream: BinaryIO, revisions: bool) -> tuple[int, int, 
         if reader_left(error):
             raise
         raise CommandError(f"The export cannot be written: {error.strerror or error}.") from error
-    return counts[Build], counts[Revision], counts[Repair]
+    return counts

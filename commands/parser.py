@@ -50,11 +50,9 @@ CLIENT = {
 #: The modules of the commands that are not in one of their own name.
 _MODULES = {
     "import": "import_",  # a keyword
-    "set": "changing",
-    "undo": "changing",
-    "repair": "repairing",
-    "repairs": "repairing",
-    "undo_repair": "repairing",
+    **dict.fromkeys(("stuck", "list", "show", "history"), "seeing"),
+    **dict.fromkeys(("set", "undo"), "changing"),
+    **dict.fromkeys(("repair", "repairs", "undo_repair"), "repairing"),
 }
 
 _SETTINGS = """\

@@ -8,8 +8,8 @@ from typing import Any
 from build_admin.commands.changing import add_changing, agreed, counted
 from build_admin.commands.http_client import REPAIRS, Client
 from build_admin.commands.output import add_output, print_list
+from build_admin.commands.seeing import add_filters
 from build_admin.commands.service import connect
-from build_admin.commands.stuck import add_filters
 from build_admin.commands.text import ago, exactly, printable, table
 from build_admin.commands.values import add_values, number, values
 from build_admin.settings import Settings
