@@ -91,7 +91,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         RequestId(),
         RequestLog(store.database),
         *([counted] if counted else []),
-        Client(settings.trusted_proxy),
+        *([Client(settings.trusted_proxy)] if settings.trusted_proxy else []),
         Authentication(tokens.from_settings(settings, make=True)),
         Methods(),
     ]

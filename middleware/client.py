@@ -10,10 +10,10 @@ _HOP = re.compile(r'"?(?:\[([0-9A-Fa-f:.]+)\](?::\d+)?|([0-9.]+)(?::\d+)?|([0-9A
 
 
 class Client:
-    """Falcon middleware that takes the client's address from X-Forwarded-For, if the trusted proxy has sent it."""
+    """Falcon middleware that takes the client's address from X-Forwarded-For, for requests of the trusted proxy."""
 
     def __init__(self, trusted_proxy: str) -> None:
-        """Trust the proxy with this address; none if it is empty."""
+        """Trust the proxy with this address."""
         self._proxy = trusted_proxy
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -22,7 +22,7 @@ class Client:
         Raises HTTPBadRequest if it is not an address.
         """
         given = req.get_header("X-Forwarded-For")
-        if given is not None and self._proxy and req.env.get("REMOTE_ADDR") == self._proxy:
+        if given is not None and req.env.get("REMOTE_ADDR") == self._proxy:
             hop = _HOP.fullmatch(given.rpartition(",")[2].strip())
             try:
                 address = ipaddress.ip_address(next(filter(None, hop.groups())) if hop else "")
