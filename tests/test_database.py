@@ -15,7 +15,7 @@ import pytest
 
 from build_admin.app import create_app
 from build_admin.models.builds import Author, Builds
-from build_admin.models.errors import BuildNotFound
+from build_admin.models.errors import BuildNotFound, Unstorable
 from build_admin.models.revisions import Revisions
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.errors import CommitLost, LeaveGroup
@@ -250,6 +250,15 @@ def test_the_other_members_are_stored_when_the_database_refuses_one(
     metrics = client.simulate_get("/metrics").text
     assert "build_admin_requests_in_progress 1.0" in metrics
     assert 'build_admin_requests_total{method="PUT",route="/api/v1/admin/build",status="200"} 2.0' in metrics
+
+
+@pytest.mark.parametrize("title", ["too long", "against a rule", "not wanted"])
+def test_a_pending_write_that_fails_leaves_the_next_write_to_its_build_alone(picky: Store, title: str) -> None:
+    builds = Builds(picky.database, picky.columns)
+    bad, good = group(builds, *[partial(builds.overwrite, build(id=1, title=text), ME) for text in (title, "good")])
+    assert isinstance(bad.outcomes[-1], Unstorable if title == "too long" else peewee.IntegrityError)
+    assert [told.revision for told in good.told] == [2]
+    assert builds.find(1)["title"] == "good"
 
 
 def test_an_update_that_a_trigger_skips_leaves_no_revision(picky: Store) -> None:

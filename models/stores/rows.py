@@ -12,7 +12,7 @@ from peewee import Cast, ModelSelect, Query, Value, fn
 from build_admin.models.build import Build
 from build_admin.models.revision import Revision
 from build_admin.models.stores.database import Database
-from build_admin.models.stores.errors import LeaveGroup
+from build_admin.models.stores.errors import FAILURES, LeaveGroup, PendingFailed
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.statement import Statement, placeholders
 from build_admin.models.stores.text import Undecodable
@@ -102,11 +102,14 @@ class PostgresqlRows(Rows):
     def lock(self, build_id: int) -> Locked:
         """Lock and return a build's row.
 
-        Raises LeaveGroup in a group, whose members must not wait, if the row is missing or locked. Outside a group, one
-        statement locks the row and the next one reads it: a statement that has waited for a lock may see an older state
-        of other rows, such as the revisions.
+        In a group, whose members must not wait, it raises LeaveGroup if the row is missing or locked, and PendingFailed
+        if an earlier member's write to the row fails now. Outside a group, one statement locks the row and the next one
+        reads it: a statement that has waited for a lock may see an older state of other rows, such as the revisions.
         """
-        self._database.execute_pending(build_id)
+        try:
+            self._database.execute_pending(build_id)
+        except FAILURES as error:
+            raise PendingFailed from error
         if not self._database.grouped:
             self._wait.execute({"id": build_id})
             return super().lock(build_id)
