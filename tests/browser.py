@@ -3,12 +3,12 @@
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from service import Service, token
 from vela import Tables
@@ -76,7 +76,16 @@ class Visit:
         return self.page
 
 
-def lose_answer(route: Route) -> None:
+#: The type of the fixture `visits`.
+Visits = Callable[..., Visit]
+
+
+def shows(page: Page, words: str) -> None:
+    """Wait until the view shows these words."""
+    expect(page.locator("main").get_by_text(words).first).to_be_visible()
+
+
+def lose_response(route: Route) -> None:
     """Send a request but drop its response, as when the connection is lost in between."""
     route.fetch()
     route.abort()
@@ -89,7 +98,7 @@ def violations(page: Page, *rules: str) -> list[str]:
     return [f"{rule['id']}: {node['html']}" for rule in found["violations"] for node in rule["nodes"]]
 
 
-def a_bad_night(service: Service, tables: Tables, *, first: int = 1, builds: int = 40) -> None:
+def store_stuck_builds(service: Service, tables: Tables, *, first: int = 1, builds: int = 40) -> None:
     """Store builds that are stuck because worker w1 has died. Worker w2 is alive and still runs two of them."""
     for name in ("spoon-knife", "hello-world"):
         tables.insert("repos", org="octocat", name=name, full_name=f"octocat/{name}", counter=10_000)

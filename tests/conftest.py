@@ -137,6 +137,13 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service on an SQLite store without a Vela server's tables, shared by the tests of a file."""
+    with running(DATA=tmp_path_factory.mktemp("site")) as running_service:
+        yield running_service
+
+
 @pytest.fixture
 def visits(browser: Browser) -> Iterator[Callable[..., Visit]]:
     """A function that opens a new tab on a service's page. The test fails if anything goes wrong in it."""

@@ -1,7 +1,6 @@
 """Take the screenshots of the page in docs/page/ (`make screenshots`)."""
 
 import argparse
-import json
 import subprocess
 import tempfile
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import Any
 
 from playwright.sync_api import Page, ViewportSize
 
-from browser import Visit, a_bad_night, chromium
-from service import ROOT, Service, running, token
+from browser import Visit, chromium, store_stuck_builds
+from service import REPAIRS, ROOT, Service, running, token
 from vela import Tables
 
 TARGET = ROOT / "docs" / "page"
@@ -18,12 +17,8 @@ TARGET = ROOT / "docs" / "page"
 
 def repaired(service: Service) -> None:
     """Repair some builds, and overwrite one of them as a worker would."""
-    wanted = {"where": {"ids": [31, 33, 34, 36]}, "set": {"status": "error", "error": "worker w1 lost its disk"},
-              "reason": "worker w1 lost its disk, OPS-17"}  # fmt: skip
-    headers: dict[str, Any] = {"Content-Type": "application/json"}
-    body = json.dumps(wanted).encode()
-    plan = service.request("POST", "/api/v1/admin/repairs?dry_run=true", body, headers)
-    service.request("POST", "/api/v1/admin/repairs", body, headers | {"If-Match": plan.etag})
+    wanted = {"where": {"ids": [31, 33, 34, 36]}, "set": {"status": "error", "error": "worker w1 lost its disk"}}
+    service.carry_out(REPAIRS, wanted | {"reason": "worker w1 lost its disk, OPS-17"})
     by_worker: dict[str, Any] = {"Authorization": f"Bearer {token(sub='vela-worker')}"}
     service.put(service.find(34) | {"status": "success", "error": ""}, **by_worker)
 
@@ -98,7 +93,7 @@ def main() -> None:
         tables = Tables({"DATA": data})
         tables.make()
         with running(DATA=data, stderr=subprocess.DEVNULL) as service, chromium() as browser:
-            a_bad_night(service, tables, builds=options.builds)
+            store_stuck_builds(service, tables, builds=options.builds)
             if options.builds >= 36:
                 repaired(service)
             wide, narrow = ViewportSize(width=1180, height=560), ViewportSize(width=320, height=700)

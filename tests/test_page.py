@@ -1,25 +1,15 @@
-"""The page in a real browser: in and out, finding builds, editing them, their history."""
+"""The page in a browser: tokens, the list of builds, editing and creating builds."""
 
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from browser import DAY, Visit, lose_answer, needs_chromium
-from service import Service, build, running, token
+from browser import DAY, Visits, lose_response, needs_chromium, shows
+from service import Service, build, token
 
 pytestmark = needs_chromium
-
-Visits = Callable[..., Visit]
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service on an SQLite store of its own, without a Vela server's tables."""
-    with running(DATA=tmp_path_factory.mktemp("page")) as service:
-        yield service
 
 
 def fill(page: Page, **fields: str) -> None:
@@ -33,14 +23,9 @@ def fill(page: Page, **fields: str) -> None:
 
 
 def save(page: Page, many: str) -> None:
-    """Review what is in the form, and save it."""
+    """Review the changes in the form, and save them."""
     page.get_by_role("button", name=f"Review {many}").click()
     page.get_by_role("button", name=f"Save {many}").click()
-
-
-def shows(page: Page, words: str) -> None:
-    """Wait until the view has these words."""
-    expect(page.locator("main").get_by_text(words)).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -54,9 +39,7 @@ def shows(page: Page, words: str) -> None:
         ("ключ", "Paste a token"),
     ],
 )
-def test_a_token_that_opens_nothing_is_told_apart_in_words(
-    site: Service, visits: Visits, given: str, words: str
-) -> None:
+def test_a_refused_token_shows_the_reason(site: Service, visits: Visits, given: str, words: str) -> None:
     visit = visits(site)
     page = visit.go()
     visit.enter(given)
@@ -65,7 +48,7 @@ def test_a_token_that_opens_nothing_is_told_apart_in_words(
     assert page.locator("main *").count() == 0
 
 
-def test_a_token_is_kept_for_the_tab_only_if_asked_to(site: Service, visits: Visits) -> None:
+def test_a_token_is_stored_for_the_tab_only_on_request(site: Service, visits: Visits) -> None:
     visit = visits(site)
     page = visit.go("#/builds")
     visit.enter(f"Authorization: Bearer {token()}\n")
@@ -83,12 +66,12 @@ def test_a_token_is_kept_for_the_tab_only_if_asked_to(site: Service, visits: Vis
     assert page.evaluate("sessionStorage.length + localStorage.length") == 0
 
 
-def test_nothing_that_was_typed_is_lost_when_the_token_expires(site: Service, visits: Visits, new_id: int) -> None:
+def test_the_form_keeps_its_values_when_the_token_expires(site: Service, visits: Visits, new_id: int) -> None:
     site.create(id=new_id, status="running")
     visit = visits(site)
     page = visit.open(f"#/builds/{new_id}/edit")
     fill(page, status="killed", error="the worker died")
-    # From now on the service gets one that has expired, as if an hour had passed.
+    # From now on the browser sends an expired token.
     expired = {"authorization": f"Bearer {token(exp=int(time.time()) - DAY)}"}
     page.route("**/api/**", lambda route: route.continue_(headers=route.request.headers | expired))
     page.get_by_role("button", name="Review 2 changes").click()
@@ -97,13 +80,13 @@ def test_nothing_that_was_typed_is_lost_when_the_token_expires(site: Service, vi
     expect(page.locator("#f-error")).to_have_value("the worker died")
     page.unroute("**/api/**")
     visit.enter()
-    # The request that was refused is sent again by itself.
+    # The refused request has been sent again.
     page.get_by_role("button", name="Save 2 changes").click()
     shows(page, "Saved.")
     assert site.find(new_id)["error"] == "the worker died"
 
 
-def test_a_token_that_ends_soon_can_be_renewed_before(site: Service, visits: Visits) -> None:
+def test_a_token_that_expires_soon_can_be_replaced(site: Service, visits: Visits) -> None:
     visit = visits(site)
     page = visit.go("#/builds")
     visit.enter(token(exp=int(time.time()) + 100))
@@ -115,7 +98,7 @@ def test_a_token_that_ends_soon_can_be_renewed_before(site: Service, visits: Vis
     expect(page.get_by_role("button", name="New token")).to_be_hidden()
 
 
-def test_builds_are_found_as_people_speak_of_them(beside: Any, visits: Visits, new_id: int) -> None:
+def test_builds_are_found_by_the_name_of_their_repository(beside: Any, visits: Visits, new_id: int) -> None:
     service, tables = beside
     tables.insert("repos", id=new_id, full_name=f"octocat/found-{new_id}", counter=99)
     service.create(id=new_id, repo_id=new_id, number=12, host="found", branch="mend")
@@ -161,7 +144,7 @@ def test_a_build_is_edited_reviewed_and_saved(site: Service, visits: Visits, new
     page = visits(site).open(f"#/builds/{new_id}/edit")
     fill(page, status="error", host="h" * 251, started="never", link="", finished="0012")
     page.get_by_role("button", name="Review 5 changes").click()
-    # The API's faults, each at its field.
+    # Each fault of the API's response is shown at its field.
     expect(page.locator("#f-host + .aside + .fault")).to_contain_text("at most 250")
     expect(page.locator("#fault-started")).to_contain_text("must be an integer")
     expect(page.locator("#f-host")).to_have_attribute("aria-invalid", "true")
@@ -188,7 +171,7 @@ def test_a_build_is_edited_reviewed_and_saved(site: Service, visits: Visits, new
     )
 
 
-def test_a_choice_for_each_field_where_somebody_else_was_faster(site: Service, visits: Visits, new_id: int) -> None:
+def test_a_conflict_offers_a_choice_for_each_field(site: Service, visits: Visits, new_id: int) -> None:
     site.create(id=new_id, status="running", title="before", branch="main", host="w1")
     page = visits(site).open(f"#/builds/{new_id}/edit")
     fill(page, status="error", title="mine", host="w2")
@@ -200,7 +183,7 @@ def test_a_choice_for_each_field_where_somebody_else_was_faster(site: Service, v
     shows(page, "octokitty changed this build")
     rows = page.get_by_role("table", name="Fields that differ").get_by_role("row")
     assert rows.count() == 5
-    # Only one of the two has changed these; in the others both have, and a person must choose.
+    # A field that only one side has changed is preselected. For one that both have changed, the user must choose.
     expect(page.locator("[name=branch][value=theirs]")).to_be_checked()
     expect(page.locator("[name=host][value=mine]")).to_be_checked()
     page.get_by_role("button", name="Go on with these").click()
@@ -213,16 +196,18 @@ def test_a_choice_for_each_field_where_somebody_else_was_faster(site: Service, v
     assert site.find(new_id) == build(id=new_id, status="error", title="theirs", branch="theirs", host="w2")
 
 
-def test_a_lost_connection_loses_nothing_and_does_nothing_twice(site: Service, visits: Visits, new_id: int) -> None:
+def test_a_save_whose_response_is_lost_can_be_repeated_and_is_stored_once(
+    site: Service, visits: Visits, new_id: int
+) -> None:
     site.create(id=new_id, status="running")
     visit = visits(site)
     page = visit.open(f"#/builds/{new_id}/edit")
     fill(page, status="error")
     page.get_by_role("button", name="Review 1 change").click()
     page.get_by_role("button", name="Save 1 change").wait_for()
-    # The request arrives, and its answer does not.
-    page.route("**/api/v1/admin/build?*", lose_answer)
-    page.route("**/api/v1/admin/build", lose_answer)
+    # The service stores the build, and the response is lost.
+    page.route("**/api/v1/admin/build?*", lose_response)
+    page.route("**/api/v1/admin/build", lose_response)
     page.get_by_role("button", name="Save 1 change").click()
     expect(page.locator(".problem")).to_contain_text("may have been done or not")
     expect(page.locator("#f-status")).to_have_value("error")
@@ -239,13 +224,15 @@ def test_a_lost_connection_loses_nothing_and_does_nothing_twice(site: Service, v
     shows(page, "2 revisions")
 
 
-def test_what_is_typed_after_a_lost_answer_is_not_taken_for_saved(site: Service, visits: Visits, new_id: int) -> None:
+def test_a_field_that_is_changed_after_a_lost_response_is_not_taken_for_saved(
+    site: Service, visits: Visits, new_id: int
+) -> None:
     site.create(id=new_id, status="running")
     page = visits(site).open(f"#/builds/{new_id}/edit")
     fill(page, status="error")
     page.get_by_role("button", name="Review 1 change").click()
     page.get_by_role("button", name="Save 1 change").wait_for()
-    page.route("**/api/v1/admin/build", lose_answer)
+    page.route("**/api/v1/admin/build", lose_response)
     page.get_by_role("button", name="Save 1 change").click()
     expect(page.locator(".problem")).to_contain_text("may have been done or not")
     page.unroute("**/api/v1/admin/build")
@@ -258,9 +245,7 @@ def test_what_is_typed_after_a_lost_answer_is_not_taken_for_saved(site: Service,
     assert site.find(new_id) == build(id=new_id, status="error", title="one more")
 
 
-def test_what_was_typed_is_there_again_after_back_and_after_a_reload(
-    site: Service, visits: Visits, new_id: int
-) -> None:
+def test_the_form_keeps_its_values_after_back_and_after_a_reload(site: Service, visits: Visits, new_id: int) -> None:
     site.create(id=new_id, status="running")
     visit = visits(site)
     page = visit.open(f"#/builds/{new_id}/edit")
@@ -291,7 +276,7 @@ def test_a_build_is_created(site: Service, visits: Visits, new_id: int) -> None:
     expect(page.locator(".problem")).to_contain_text("There is a build with this id already")
 
 
-def test_an_older_answer_never_shows_over_a_newer_one(site: Service, visits: Visits, new_id: int) -> None:
+def test_a_response_for_a_view_that_was_left_is_not_shown(site: Service, visits: Visits, new_id: int) -> None:
     site.create(id=new_id, title="slow")
     site.create(id=new_id + 100_000, title="quick")
     page = visits(site).open("#/builds")
@@ -300,7 +285,7 @@ def test_an_older_answer_never_shows_over_a_newer_one(site: Service, visits: Vis
     page.route(slow, lambda route: held.append(route))
     with page.expect_request(slow):
         page.goto(f"{site.url}/#/builds/{new_id}")
-    # Who has left does not wait for the answer any more.
+    # Leaving the view cancels its request.
     with page.expect_event("requestfailed", lambda request: request.url.endswith(f"/{new_id}")):
         page.goto(f"{site.url}/#/builds/{new_id + 100_000}")
     shows(page, "quick")

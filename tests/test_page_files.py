@@ -1,4 +1,4 @@
-"""GET / and what it links to: which files there are, how they are served, and what must not be in them."""
+"""The files of the page: how they are served, what they link to, and what they must not contain."""
 
 import re
 from pathlib import Path
@@ -31,12 +31,12 @@ HEADERS = {
 
 
 def address(path: Path) -> str:
-    """Return where a file is served."""
+    """Return the path at which a file is served."""
     return "/" if path.name == "index.html" else f"/page/{path.relative_to(PAGE).as_posix()}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_every_file_is_served_as_it_is_and_once(service: Service, path: Path) -> None:
+def test_every_file_is_served_unchanged_with_its_headers_and_an_etag(service: Service, path: Path) -> None:
     answer = service.get(address(path), Authorization=None)
     assert (answer.status, answer.body) == (200, path.read_bytes())
     assert answer.headers["Content-Type"] == TYPES[path.suffix]
@@ -50,7 +50,7 @@ def test_every_file_is_served_as_it_is_and_once(service: Service, path: Path) ->
 
 
 @pytest.mark.parametrize("path", ["/page/none.js", "/page/views/none.js", "/page/..%2fapp.py", "/page/__init__.py"])
-def test_a_file_that_the_page_does_not_have_is_404_and_as_safe(service: Service, path: str) -> None:
+def test_a_missing_file_is_404_with_the_same_headers(service: Service, path: str) -> None:
     answer = service.get(path)
     refused(answer, 404)
     assert {name: answer.headers[name] for name in HEADERS} == HEADERS
@@ -60,7 +60,7 @@ def test_a_precondition_that_does_not_parse_is_refused(service: Service) -> None
     refused(service.get("/", If_None_Match="no tag"), 400)
 
 
-def test_all_that_is_linked_to_is_there_and_nothing_is_there_for_nothing() -> None:
+def test_every_linked_file_exists_and_every_file_is_linked() -> None:
     text = (PAGE / "index.html").read_text(encoding="utf-8")
     linked = {PAGE.parent / name for name in re.findall(r'(?:href|src)="(page/[^"]+)"', text)} | {PAGE / "index.html"}
     for module in MODULES:
@@ -70,9 +70,9 @@ def test_all_that_is_linked_to_is_there_and_nothing_is_there_for_nothing() -> No
     assert linked == set(FILES)
 
 
-def test_under_a_prefix_a_missing_slash_is_added(data: Path) -> None:
+def test_a_prefix_without_a_slash_is_redirected_to_one_with_it(data: Path) -> None:
     client = falcon.testing.TestClient(create_app(Settings(data=data, signing_key=KEY)))
-    # Without the slash the browser would look for /page/main.js; PEP 3333 has an empty path for it.
+    # Without the slash the browser would request /page/main.js. The path is then empty (PEP 3333).
     bare = client.simulate_get("/", root_path="/ci", extras={"PATH_INFO": ""})
     assert (bare.status_code, bare.headers["Location"]) == (308, "/ci/")
     assert {name: bare.headers[name] for name in HEADERS} == HEADERS
@@ -80,17 +80,17 @@ def test_under_a_prefix_a_missing_slash_is_added(data: Path) -> None:
     assert client.simulate_get("/", extras={"PATH_INFO": ""}).status_code == 200
 
 
-def test_every_link_is_relative_so_that_a_prefix_changes_nothing() -> None:
+def test_every_link_is_relative() -> None:
     text = (PAGE / "index.html").read_text(encoding="utf-8")
     assert not re.search(r'(?:href|src|action)="(/|[a-z]+:)', text)
     for path in FILES:
-        # The name of the SVG namespace is an address that nobody asks for anything.
+        # The SVG namespace is a name, which no browser requests.
         words = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?://[a-z]|url\(|@import", words), path.name
     assert 'const ROOT = "api/' in (PAGE / "api.js").read_text(encoding="utf-8")
 
 
-def test_nothing_is_inline_and_nothing_reads_html() -> None:
+def test_there_are_no_inline_scripts_and_styles_and_no_html_sinks() -> None:
     text = (PAGE / "index.html").read_text(encoding="utf-8")
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", text)
     for module in MODULES:
@@ -100,7 +100,7 @@ def test_nothing_is_inline_and_nothing_reads_html() -> None:
         assert not re.search(sinks, module.read_text(encoding="utf-8")), module.name
 
 
-def test_it_is_small() -> None:
+def test_the_page_and_its_modules_stay_below_their_sizes() -> None:
     lines = {module.name: module.read_text(encoding="utf-8").splitlines() for module in MODULES}
     assert sum(path.stat().st_size for path in FILES) <= 100 * 1024
     assert {name: len(text) for name, text in lines.items() if len(text) > 150} == {}
@@ -108,7 +108,7 @@ def test_it_is_small() -> None:
     assert sum(map(len, lines.values())) <= 1500
 
 
-def test_the_page_knows_the_fields_and_statuses_that_the_api_has() -> None:
+def test_the_page_has_the_fields_and_statuses_of_the_api() -> None:
     text = (PAGE / "parts" / "fields.js").read_text(encoding="utf-8")
     grouped = re.findall(r'^  \["[A-Z][^"]*", "([a-z_ ]+)"\],$', text, re.MULTILINE)
     assert sorted(" ".join(grouped).split()) == sorted([*DOCUMENTED, *NEWER])

@@ -1,27 +1,16 @@
-"""The page in a real browser: what is stuck, repairing it, looking back, and undoing."""
+"""The page in a browser: stuck builds, repairs, undo and the history of a build."""
 
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from browser import DAY, Visit, lose_answer, needs_chromium
-from service import Service, build, running
+from browser import DAY, Visits, lose_response, needs_chromium, shows
+from service import REPAIRS, Service, build
 
 pytestmark = needs_chromium
 
-Visits = Callable[..., Visit]
 NOW = int(time.time())
-REPAIRS = "/api/v1/admin/repairs"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service on an SQLite store of its own, without a Vela server's tables."""
-    with running(DATA=tmp_path_factory.mktemp("page")) as service:
-        yield service
 
 
 def stuck(service: Service, host: str, ids: range, **fields: Any) -> None:
@@ -31,12 +20,7 @@ def stuck(service: Service, host: str, ids: range, **fields: Any) -> None:
         service.create(id=build_id, status="running", created=began, started=began, host=host, **fields)
 
 
-def shows(page: Page, words: str) -> None:
-    """Wait until the view has these words."""
-    expect(page.locator("main").get_by_text(words).first).to_be_visible()
-
-
-def test_what_is_stuck_is_found_selected_repaired_seen_and_undone(beside: Any, visits: Visits, new_id: int) -> None:
+def test_stuck_builds_are_selected_repaired_and_restored(beside: Any, visits: Visits, new_id: int) -> None:
     service, tables = beside
     host, first = f"dead-{new_id}", new_id * 1000
     tables.insert("repos", id=first, full_name=f"octocat/flow-{new_id}", counter=10**9)
@@ -62,7 +46,7 @@ def test_what_is_stuck_is_found_selected_repaired_seen_and_undone(beside: Any, v
     page.get_by_role("button", name=f"Leave out build {first + 2}").click()
     shows(page, "2 builds change.")
     expect(page.get_by_label("builds, by id")).to_have_value(f"{first}, {first + 1}")
-    # The API says what is missing, at its field.
+    # The fault of the API's response is shown at its field.
     page.get_by_role("button", name="Change 2 builds").click()
     expect(page.locator("#fault-reason")).to_contain_text("1 to 1000 characters")
     page.get_by_label("reason, kept with the repair").fill("the worker lost its disk")
@@ -75,7 +59,7 @@ def test_what_is_stuck_is_found_selected_repaired_seen_and_undone(beside: Any, v
     assert service.find(first + 2)["status"] == service.find(first + 3)["status"] == "running"
     shows(page, "the worker lost its disk")
     expect(page.get_by_role("row", name=f"octocat/flow-{new_id} {first}")).to_contain_text("as repaired")
-    # A worker that was thought dead comes back: its build is left as it is.
+    # A build that its worker overwrites after the repair is left as it is.
     service.put(repaired | {"status": "success"})
     page.reload()
     visit.enter()
@@ -94,7 +78,7 @@ def test_what_is_stuck_is_found_selected_repaired_seen_and_undone(beside: Any, v
     expect(rows.nth(2)).to_contain_text("undone by repair")
 
 
-def test_more_are_selected_than_a_page_shows(site: Service, visits: Visits, new_id: int) -> None:
+def test_builds_on_other_pages_can_be_selected(site: Service, visits: Visits, new_id: int) -> None:
     host, first = f"many-{new_id}", new_id * 1000
     stuck(site, host, range(first, first + 102), repo_id=5)
     page = visits(site).open(f"#/stuck?host={host}")
@@ -115,7 +99,9 @@ def test_more_are_selected_than_a_page_shows(site: Service, visits: Visits, new_
     expect(page.get_by_label("Select all 102 that match")).to_be_checked()
 
 
-def test_what_was_not_previewed_is_not_done(site: Service, visits: Visits, new_id: int) -> None:
+def test_a_repair_of_builds_that_have_changed_since_the_preview_is_refused(
+    site: Service, visits: Visits, new_id: int
+) -> None:
     host, first = f"late-{new_id}", new_id * 1000
     stuck(site, host, range(first, first + 3), repo_id=6)
     page = visits(site).open(f"#/repair?host={host}&status=running")
@@ -136,14 +122,16 @@ def test_what_was_not_previewed_is_not_done(site: Service, visits: Visits, new_i
     expect(page.locator(".notice")).to_contain_text("3 builds changed.")
 
 
-def test_a_repair_whose_answer_is_lost_is_done_once(site: Service, visits: Visits, new_id: int) -> None:
+def test_a_repair_whose_response_is_lost_can_be_repeated_and_is_applied_once(
+    site: Service, visits: Visits, new_id: int
+) -> None:
     host, first = f"lost-{new_id}", new_id * 1000
     stuck(site, host, range(first, first + 2), repo_id=7)
     page = visits(site).open(f"#/repair?host={host}&status=running")
     page.get_by_label("reason, kept with the repair").fill("it died")
     page.get_by_role("button", name="Change 2 builds").wait_for()
     before = int(site.get(REPAIRS).headers["X-Total-Count"])
-    page.route(f"**{REPAIRS}", lose_answer)
+    page.route(f"**{REPAIRS}", lose_response)
     page.get_by_role("button", name="Change 2 builds").click()
     expect(page.locator(".problem")).to_contain_text("may have been done or not")
     page.unroute(f"**{REPAIRS}")
@@ -152,7 +140,7 @@ def test_a_repair_whose_answer_is_lost_is_done_once(site: Service, visits: Visit
     assert int(site.get(REPAIRS).headers["X-Total-Count"]) == before + 1
 
 
-def test_a_repair_that_would_make_no_build_is_refused_at_the_field(site: Service, visits: Visits, new_id: int) -> None:
+def test_the_faults_of_a_repair_are_shown_at_their_fields(site: Service, visits: Visits, new_id: int) -> None:
     host, first = f"no-{new_id}", new_id * 1000
     stuck(site, host, range(first, first + 1), repo_id=8)
     page = visits(site).open(f"#/repair?host={host}")
@@ -170,7 +158,7 @@ def test_a_repair_that_would_make_no_build_is_refused_at_the_field(site: Service
     expect(page.locator(".preview .problem")).to_contain_text("it would select every build")
 
 
-def test_nothing_stuck_is_an_answer(site: Service, visits: Visits, new_id: int) -> None:
+def test_without_stuck_builds_the_oldest_waiting_build_is_named(site: Service, visits: Visits, new_id: int) -> None:
     page = visits(site).open(f"#/stuck?host=quiet-{new_id}")
     shows(page, "Nothing that passes these filters is stuck. No build waits or runs.")
     now = int(time.time())
@@ -179,7 +167,7 @@ def test_nothing_stuck_is_an_answer(site: Service, visits: Visits, new_id: int) 
     shows(page, "The oldest build that waits or runs does so for 2 minutes.")
 
 
-def test_what_a_revision_replaced_is_put_back(site: Service, visits: Visits, new_id: int) -> None:
+def test_a_revision_is_undone(site: Service, visits: Visits, new_id: int) -> None:
     site.create(id=new_id, status="running", title="before")
     site.put(build(id=new_id, status="error", title="after"))
     page = visits(site).open(f"#/builds/{new_id}/history")

@@ -1,12 +1,10 @@
-"""Logs, readiness and metrics: what an administrator sees of the running service."""
+"""Logs, readiness and metrics of the running service."""
 
 import contextlib
 import json
 import os
 import re
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,8 @@ import psycopg
 import pytest
 
 from build_admin.models.stores.store import FILE
-from platforms import needs_bash, needs_open_files_to_move
-from service import BUILDS, REPAIRS, ROOT, Service, build, environment, refused, running, token
+from platforms import needs_open_files_to_move
+from service import BUILDS, REPAIRS, Service, build, environment, refused, run, running, token
 from sockets import answer_to
 
 
@@ -41,7 +39,7 @@ def seen(data: Path, **settings: Any) -> Iterator[Seen]:
         yield Seen(service, file)
 
 
-def test_each_request_is_one_line_in_text(data: Path) -> None:
+def test_each_request_is_one_log_line(data: Path) -> None:
     with seen(data) as log:
         log.service.get("/health", Authorization=None, X_Request_ID="mine")
         line = log.lines()[-1]
@@ -52,7 +50,7 @@ def test_each_request_is_one_line_in_text(data: Path) -> None:
     )
 
 
-def test_an_overwrite_is_one_line_more_and_one_that_changes_nothing_is_not(data: Path) -> None:
+def test_an_overwrite_is_one_more_log_line_unless_it_changes_nothing(data: Path) -> None:
     with seen(data, LOG_FORMAT="json") as log:
         log.service.create(id=1)
         log.service.put(build(id=1, status="error", title="new"), X_Request_ID="mine")
@@ -74,27 +72,27 @@ def test_an_overwrite_is_one_line_more_and_one_that_changes_nothing_is_not(data:
 @pytest.mark.parametrize(
     ("proxy", "client"), [("127.0.0.1", "203.0.113.9"), ("127.0.0.2", "127.0.0.1"), ("", "127.0.0.1")]
 )
-def test_a_proxy_is_believed_only_if_it_is_trusted(data: Path, proxy: str, client: str) -> None:
+def test_x_forwarded_for_is_used_only_from_the_trusted_proxy(data: Path, proxy: str, client: str) -> None:
     with seen(data, LOG_FORMAT="json", TRUSTED_PROXY=proxy) as log:
         log.service.get("/health", X_Forwarded_For="198.51.100.7, 203.0.113.9")
         assert log.events()[-1]["client"] == client
 
 
 def test_no_secret_is_logged(data: Path) -> None:
-    stranger = token("another key, which this service does not know")
+    other = token("another key, which this service does not know")
     with seen(data, LOG_LEVEL="DEBUG") as log:
         log.service.get(f"{BUILDS}?access_token={log.service.token}")
-        log.service.get(BUILDS, Authorization=f"Bearer {stranger}")
-        log.service.put(build(id=1), Cookie=f"token={stranger}", X_Request_ID=stranger)
+        log.service.get(BUILDS, Authorization=f"Bearer {other}")
+        log.service.put(build(id=1), Cookie=f"token={other}", X_Request_ID=other)
         text = "\n".join(log.lines())
-        for secret in (log.service.token, stranger, environment()["BUILD_ADMIN_SIGNING_KEY"]):
+        for secret in (log.service.token, other, environment()["BUILD_ADMIN_SIGNING_KEY"]):
             assert secret not in text
             assert secret.rpartition(".")[2] not in text
     assert "refused=signature" in text
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_what_a_client_sends_stays_on_its_line(data: Path, style: str) -> None:
+def test_line_ends_and_control_characters_of_a_client_are_escaped_in_the_log(data: Path, style: str) -> None:
     with seen(data, LOG_FORMAT=style) as log:
         log.service.get("/%0A2026-01-01%20INFO%20forged%1B%5B31m%E2%80%AE%FF" + "x" * 5000, Authorization=None)
         log.service.token = token(sub="octo\nkitty \x1b[31m")
@@ -117,26 +115,12 @@ def test_what_a_client_sends_stays_on_its_line(data: Path, style: str) -> None:
     ],
 )
 def test_a_database_password_is_never_shown(data: Path, url: str) -> None:
-    command = [sys.executable, str(ROOT / "app.py"), "check"]
-    finished = subprocess.run(
-        command, env=environment(DATA=data, DATABASE_URL=url), capture_output=True, text=True, check=False
-    )
+    finished = run("check", DATA=data, DATABASE_URL=url)
     assert finished.returncode == 1
     assert "very" not in finished.stdout + finished.stderr
 
 
-@needs_bash
-def test_a_service_whose_log_is_gone_goes_on(data: Path) -> None:
-    process = subprocess.Popen(
-        ["bash", "-c", f'exec "{sys.executable}" "{ROOT / "app.py"}" token me 2> >(exit 0)'],
-        env=environment(DATA=data),
-        stdout=subprocess.PIPE,
-    )
-    assert process.communicate(timeout=60)[0]
-    assert process.returncode == 0
-
-
-def test_readiness_follows_the_tables(data: Path) -> None:
+def test_the_service_is_not_ready_while_a_table_is_missing(data: Path) -> None:
     with running(DATA=data) as service:
         ready = service.get("/ready", Authorization=None)
         assert (ready.status, ready.json) == (200, {"ready": True})
@@ -154,7 +138,7 @@ def test_readiness_follows_the_tables(data: Path) -> None:
 
 
 @needs_open_files_to_move
-def test_a_database_file_that_is_gone_is_not_ready_until_it_is_back(data: Path) -> None:
+def test_the_service_is_not_ready_while_its_database_file_is_moved_away(data: Path) -> None:
     with running(DATA=data) as service:
         service.create(id=1)
         (data / FILE).rename(data / "elsewhere")
@@ -162,12 +146,15 @@ def test_a_database_file_that_is_gone_is_not_ready_until_it_is_back(data: Path) 
         refused = service.put(build(id=1, title="new"))
         assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
         assert service.get("/health", Authorization=None).status == 200
+        assert not (data / FILE).exists()
         (data / "elsewhere").rename(data / FILE)
         assert service.get("/ready", Authorization=None).status == 200
         assert service.put(build(id=1, title="new")).status == 200
 
 
-def test_a_postgresql_that_is_gone_is_not_ready(new_database: Any, postgres_url: str, data: Path) -> None:
+def test_the_service_is_not_ready_while_postgresql_refuses_connections(
+    new_database: Any, postgres_url: str, data: Path
+) -> None:
     url = new_database()
     name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
     with running(DATA=data, DATABASE_URL=url) as service:
@@ -184,7 +171,7 @@ def test_a_postgresql_that_is_gone_is_not_ready(new_database: Any, postgres_url:
 
 
 def samples(service: Service) -> dict[str, float]:
-    """Return the metrics, by name with labels."""
+    """Return the metrics by their names with labels."""
     answer = service.get("/metrics", Authorization=None)
     assert answer.status == 200
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
@@ -192,7 +179,7 @@ def samples(service: Service) -> dict[str, float]:
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
-def test_metrics_count_what_happened(data: Path) -> None:
+def test_metrics_count_requests_and_overwrites_by_result(data: Path) -> None:
     with running(DATA=data, THREADS=3) as service:
         service.create(id=1)
         service.put(build(id=1, title="new"))
@@ -215,7 +202,7 @@ def test_metrics_count_what_happened(data: Path) -> None:
     assert seen["build_admin_requests_in_progress"] == 1
 
 
-def test_labels_are_bounded_whatever_clients_send(data: Path) -> None:
+def test_the_number_of_labels_is_bounded_whatever_clients_send(data: Path) -> None:
     with running(DATA=data) as service:
         service.get("/health", Authorization=None)
         service.request("BREW", "/nothing", headers={"Authorization": None})
@@ -226,7 +213,7 @@ def test_labels_are_bounded_whatever_clients_send(data: Path) -> None:
         assert len(samples(service)) <= before + 30
 
 
-def test_without_the_extra_metrics_are_not_found_and_all_else_works(data: Path) -> None:
+def test_without_prometheus_client_metrics_are_404_and_the_service_works(data: Path) -> None:
     data.mkdir()
     blocked = data / "prometheus_client.py"
     blocked.write_text("raise ImportError", encoding="utf-8")
@@ -237,7 +224,7 @@ def test_without_the_extra_metrics_are_not_found_and_all_else_works(data: Path) 
         service.create(id=1)
 
 
-def test_a_repair_is_logged_in_one_line_and_counted(data: Path, tmp_path: Path) -> None:
+def test_a_repair_is_one_log_line_and_is_counted(data: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("w") as stderr, running(DATA=data, LOG_FORMAT="json", stderr=stderr) as service:
         for build_id in (1, 2, 3):
@@ -277,14 +264,14 @@ def test_a_repair_is_logged_in_one_line_and_counted(data: Path, tmp_path: Path) 
         ("nobody, 203.0.113.9:1234", "203.0.113.9"),
     ],
 )
-def test_a_client_behind_a_proxy_is_known_by_its_address(data: Path, given: str, client: str) -> None:
+def test_the_last_address_of_x_forwarded_for_is_logged_without_its_port(data: Path, given: str, client: str) -> None:
     with seen(data, LOG_FORMAT="json", TRUSTED_PROXY="127.0.0.1") as log:
         assert log.service.get("/health", X_Forwarded_For=given).status == 200
         assert log.events()[-1]["client"] == client
 
 
 @pytest.mark.parametrize("given", ['"203.0.113', ":80", "unknown", "203.0.113.9,", "203.0.113.256"])
-def test_a_client_whom_a_proxy_gives_no_address_is_refused_and_logged(data: Path, given: str) -> None:
+def test_a_request_with_an_invalid_x_forwarded_for_is_refused_and_logged(data: Path, given: str) -> None:
     with seen(data, LOG_FORMAT="json", TRUSTED_PROXY="127.0.0.1") as log:
         answer = log.service.get("/health", X_Forwarded_For=given, X_Request_ID="mine")
         assert "X-Forwarded-For" in refused(answer, 400)["error"]
@@ -292,7 +279,7 @@ def test_a_client_whom_a_proxy_gives_no_address_is_refused_and_logged(data: Path
         assert (last["status"], last["request"], last["client"]) == (400, "mine", "127.0.0.1")
 
 
-def test_a_request_that_is_no_http_is_one_line_with_its_id(data: Path) -> None:
+def test_a_malformed_request_is_one_log_line_with_its_id(data: Path) -> None:
     with seen(data, LOG_FORMAT="json") as log:
         _, headers, _ = answer_to(log.service, b"GET /health HTTP/1.1\r\n\r\n")
         line = log.events()[-1]
@@ -309,7 +296,7 @@ def test_a_request_that_is_no_http_is_one_line_with_its_id(data: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
 @pytest.mark.parametrize("where", ["a full disk", "a closed pipe"])
-def test_a_log_that_cannot_be_written_ends_nothing(data: Path, where: str) -> None:
+def test_a_log_that_cannot_be_written_stops_no_thread(data: Path, where: str) -> None:
     with contextlib.ExitStack() as stack:
         if where == "a full disk":
             log = stack.enter_context(Path("/dev/full").open("wb"))
@@ -319,7 +306,7 @@ def test_a_log_that_cannot_be_written_ends_nothing(data: Path, where: str) -> No
             log = stack.enter_context(os.fdopen(begin, "wb"))
         service = stack.enter_context(running(DATA=data, stderr=log, THREADS=1, LOG_LEVEL="DEBUG"))
         service.create(id=1)
-        # Each thread has come by its log more than once.
+        # Each thread writes to the log more than once.
         for number in range(5):
             assert service.put(build(id=1, title=f"title {number}")).status == 200
             assert service.put(build(id=2)).status == 404

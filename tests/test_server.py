@@ -1,4 +1,4 @@
-"""The server's stop."""
+"""Stopping the server by signals."""
 
 import contextlib
 import http.client
@@ -19,12 +19,12 @@ from service import BUILD, Service, build, run, running
 from signals import STOP, send
 from sockets import connected, received
 
-#: How often a service is stopped under load.
+#: How many times a service is stopped under load.
 STOPS = int(os.environ.get("BUILD_ADMIN_TEST_STOPS", "3"))
 
 
 class Client(threading.Thread):
-    """Overwrites a build of its own as fast as it can, and notes what was answered."""
+    """Overwrites its own build until a connection is refused, and records the responses."""
 
     def __init__(self, service: Service, build_id: int, keep_alive: bool) -> None:
         super().__init__(daemon=True)
@@ -45,14 +45,14 @@ class Client(threading.Thread):
             connection = self.overwrite(connection)
 
     def overwrite(self, connection: http.client.HTTPConnection) -> http.client.HTTPConnection | None:
-        """Overwrite once; return the connection if it is still good."""
+        """Overwrite once, and return the connection if it is still open."""
         document = json.dumps(build(id=self.build_id, finished=self.acknowledged + 1)).encode()
         headers = {"Authorization": f"Bearer {self.service.token}", "Content-Type": "application/json"}
         try:
             connection.request("PUT", BUILD, document, headers)
             response = connection.getresponse()
         except OSError:
-            # Nothing of an answer came: the request must not have reached the service.
+            # There was no response, so the request must not have been stored. The caller checks that.
             connection.close()
             self.refused = True
             return None
@@ -72,7 +72,7 @@ class Client(threading.Thread):
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("stop", range(STOPS))
-def test_a_stop_under_load_answers_what_it_accepted(
+def test_a_stop_under_load_answers_all_accepted_requests(
     data: Path, request: pytest.FixtureRequest, kind: str, stop: int
 ) -> None:
     settings: dict[str, Any] = {"DATA": data}
@@ -97,22 +97,22 @@ def test_a_stop_under_load_answers_what_it_accepted(
 
 
 def refuses(service: Service) -> None:
-    """Ask for the health until a connection is refused, or fail after ten seconds."""
+    """Send requests until a connection is refused; fail after ten seconds."""
     deadline = time.monotonic() + 10
     with contextlib.suppress(OSError):
         while time.monotonic() < deadline:
             service.get("/health")
-        pytest.fail("the service still takes connections")
+        pytest.fail("the service still accepts connections")
 
 
-def test_a_stop_waits_for_a_request_at_work_and_takes_no_new_one(data: Path) -> None:
+def test_a_stop_waits_for_a_request_in_progress_and_accepts_no_new_one(data: Path) -> None:
     with running(DATA=data) as service, contextlib.closing(sqlite3.connect(data / FILE, isolation_level=None)) as lock:
         service.create(id=1)
         lock.execute("BEGIN IMMEDIATE")
         waiting = http.client.HTTPConnection(service.host, service.port, timeout=30)
         headers = {"Authorization": f"Bearer {service.token}", "Content-Type": "application/json"}
         waiting.request("PUT", BUILD, json.dumps(build(id=1, title="late")).encode(), headers)
-        # Whoever is answered now was read after that request was.
+        # The service reads requests in order, so it has read the PUT before /health.
         assert service.get("/health").status == 200
         assert service.process
         send(service.process, STOP)
@@ -124,7 +124,7 @@ def test_a_stop_waits_for_a_request_at_work_and_takes_no_new_one(data: Path) -> 
         assert service.process.wait(10) == 0
 
 
-def test_a_stop_answers_who_waits_for_a_thread_and_who_is_still_sending(data: Path) -> None:
+def test_a_stop_answers_queued_requests_and_one_that_is_still_being_sent(data: Path) -> None:
     with contextlib.ExitStack() as stack:
         service = stack.enter_context(running(DATA=data, THREADS=1))
         lock = stack.enter_context(contextlib.closing(sqlite3.connect(data / FILE, isolation_level=None)))
@@ -150,7 +150,7 @@ def test_a_stop_answers_who_waits_for_a_thread_and_who_is_still_sending(data: Pa
         assert service.process.wait(10) == 0
 
 
-def test_a_stop_leaves_the_whole_store_in_its_file(data: Path) -> None:
+def test_a_stop_leaves_only_the_database_file(data: Path) -> None:
     with running(DATA=data) as service:
         service.create(id=1)
         with (
@@ -159,7 +159,7 @@ def test_a_stop_leaves_the_whole_store_in_its_file(data: Path) -> None:
         ):
             lock.execute("BEGIN IMMEDIATE")
             waiting = pool.submit(service.put, build(id=1, title="late"))
-            # With one thread at that, it is another that answers, on a connection of its own.
+            # Another thread answers this, with a database connection of its own.
             assert service.find(1) == build(id=1)
             lock.execute("ROLLBACK")
             assert waiting.result().status == 200
@@ -171,9 +171,9 @@ def test_a_stop_leaves_the_whole_store_in_its_file(data: Path) -> None:
         assert database.execute("SELECT title FROM builds").fetchall() == [("late",)]
 
 
-def test_a_second_signal_leaves_at_once(data: Path) -> None:
+def test_a_second_signal_ends_the_service_at_once(data: Path) -> None:
     with running(DATA=data, GRACE=60) as service, connected(service) as connection:
-        connection.sendall(b"GET /health HTTP/1.1\r\n")  # begun, and never to be ended
+        connection.sendall(b"GET /health HTTP/1.1\r\n")  # An incomplete request.
         assert service.get("/health").status == 200
         assert service.process
         send(service.process, STOP)
@@ -183,9 +183,9 @@ def test_a_second_signal_leaves_at_once(data: Path) -> None:
         assert service.process.wait(5) == 128 + STOP
 
 
-def test_the_grace_period_bounds_a_stop(data: Path) -> None:
+def test_a_stop_ends_after_the_grace_period(data: Path) -> None:
     with running(DATA=data, GRACE=1) as service, connected(service) as connection:
-        connection.sendall(b"GET /health HTTP/1.1\r\n")  # begun, and never to be ended
+        connection.sendall(b"GET /health HTTP/1.1\r\n")  # An incomplete request.
         assert service.get("/health").status == 200
         assert service.process
         send(service.process, STOP)

@@ -1,4 +1,4 @@
-"""Settings: each is read, and what does not parse is refused with its name."""
+"""Settings: valid values are read, and others are refused with their name."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -9,7 +9,7 @@ from build_admin.settings import Settings, SettingsError
 from service import ROOT
 
 
-def test_without_an_environment_the_defaults_hold() -> None:
+def test_unset_and_empty_variables_have_their_defaults() -> None:
     assert Settings.from_environment({}) == Settings()
     assert Settings.from_environment({"BUILD_ADMIN_THREADS": "", "BUILD_ADMIN_LISTEN": " "}) == Settings()
 
@@ -49,12 +49,12 @@ def test_a_value_is_read(name: str, value: str, expected: dict[str, object]) -> 
         ("DATABASE", "x"),
     ],
 )
-def test_what_does_not_parse_or_is_not_known_is_refused_by_name(name: str, value: str) -> None:
+def test_an_invalid_value_or_an_unknown_variable_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^BUILD_ADMIN_{name} "):
         Settings.from_environment({f"BUILD_ADMIN_{name}": value})
 
 
-def test_secrets_are_not_shown() -> None:
+def test_the_repr_of_the_settings_has_no_secrets() -> None:
     secret = "a secret of more than thirty-two bytes"
     settings = Settings(signing_key=secret, previous_signing_key=secret, database_url=f"postgresql://a:{secret}@b/c")
     assert secret not in repr(settings)

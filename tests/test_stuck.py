@@ -1,4 +1,4 @@
-"""GET of what is stuck: order and pages, and the evidence that a Vela server's tables give."""
+"""The list of stuck builds: order, filters, pages, and the evidence from a Vela server's tables."""
 
 import time
 from pathlib import Path
@@ -24,7 +24,7 @@ def at(seconds: int) -> str:
 
 @pytest.fixture
 def repo(service: Service, new_id: int) -> int:
-    """The id of a repository in which builds 5, 3, 1, 4 are stuck, the longest first; 4 only since an hour ago."""
+    """The id of a repository whose builds 5, 3, 1 and 4 are stuck, longest first; build 4 for only an hour."""
     hour_ago = int(time.time()) - 3600
     for number, status, created, started in [
         (1, "running", 100, 900),
@@ -41,7 +41,7 @@ def repo(service: Service, new_id: int) -> int:
     return new_id
 
 
-def test_the_longest_stuck_comes_first_with_its_tag(service: Service, repo: int) -> None:
+def test_stuck_builds_are_listed_longest_first_with_their_tags(service: Service, repo: int) -> None:
     answer = service.get(f"{STUCK}?repo_id={repo}")
     assert numbers(answer) == [5, 3, 1]
     assert answer.headers["X-Total-Count"] == "3"
@@ -73,7 +73,7 @@ def test_the_longest_stuck_comes_first_with_its_tag(service: Service, repo: int)
         ("status=success", []),
     ],
 )
-def test_the_lists_filters_narrow_it(service: Service, repo: int, query: str, expected: list[int]) -> None:
+def test_the_filters_of_the_list_apply(service: Service, repo: int, query: str, expected: list[int]) -> None:
     answer = service.get(f"{STUCK}?repo_id={repo}&{query}")
     assert numbers(answer) == expected
     assert 'rel="first"' in answer.headers["Link"]
@@ -81,12 +81,12 @@ def test_the_lists_filters_narrow_it(service: Service, repo: int, query: str, ex
 
 
 @pytest.mark.parametrize("query", ["stuck_before=5", "before=-1", "per_page=101", "status=stuck", "colour=x", "repo=x"])
-def test_what_does_not_parse_or_is_not_known_is_refused(service: Service, query: str) -> None:
+def test_an_invalid_or_unknown_parameter_is_refused(service: Service, query: str) -> None:
     refused(service.get(f"{STUCK}?{query}"), 400)
 
 
 def stuck_on(site: tuple[Service, Tables], build_id: int, host: str, **fields: Any) -> Any:
-    """Create a build that is stuck on a host, and return the item that tells of it."""
+    """Create a stuck build on a host, and return its item in the list."""
     service, tables = site
     tables.insert("repos", id=build_id, full_name=f"stuck/{build_id}", counter=1)
     service.create(id=build_id, repo_id=build_id, number=1, started=900, host=host, **{"status": "running", **fields})
@@ -94,7 +94,7 @@ def stuck_on(site: tuple[Service, Tables], build_id: int, host: str, **fields: A
     return item
 
 
-def test_workers_speak_for_and_against_a_build(beside: tuple[Service, Tables], new_id: int) -> None:
+def test_the_worker_of_a_build_is_evidence(beside: tuple[Service, Tables], new_id: int) -> None:
     _, tables = beside
     now = int(time.time())
     for name, checked_in, builds in [
@@ -119,7 +119,7 @@ def test_workers_speak_for_and_against_a_build(beside: tuple[Service, Tables], n
         assert item["alive"] is alive
 
 
-def test_another_worker_that_runs_it_says_so(beside: tuple[Service, Tables], new_id: int) -> None:
+def test_a_build_that_another_worker_runs_is_alive(beside: tuple[Service, Tables], new_id: int) -> None:
     now = int(time.time())
     beside[1].insert("workers", hostname=f"b{new_id}", last_checked_in=now, running_build_ids=f"{{{new_id}}}")
     item = stuck_on(beside, new_id, "")
@@ -127,7 +127,7 @@ def test_another_worker_that_runs_it_says_so(beside: tuple[Service, Tables], new
     assert item["alive"] is True
 
 
-def test_a_pending_build_that_nobody_can_run_any_more_is_told(beside: tuple[Service, Tables], new_id: int) -> None:
+def test_a_missing_executable_of_a_pending_build_is_evidence(beside: tuple[Service, Tables], new_id: int) -> None:
     item = stuck_on(beside, new_id, "", status="pending", created=0)
     assert item["evidence"] == ["pending, and it was never set when it was created", GONE]
     beside[1].insert("build_executables", build_id=new_id + 10_000)
@@ -144,7 +144,7 @@ def test_a_pending_build_that_nobody_can_run_any_more_is_told(beside: tuple[Serv
         ("status TEXT", [], False),
     ],
 )
-def test_a_column_that_an_older_server_lacks_is_no_evidence(
+def test_a_column_that_an_older_vela_server_lacks_gives_no_evidence(
     data: Path, columns: str, evidence: list[str], alive: bool
 ) -> None:
     tables = Tables({"DATA": data})
@@ -162,7 +162,7 @@ def test_a_column_that_an_older_server_lacks_is_no_evidence(
     assert (known["alive"], unknown["alive"]) == (alive, False)
 
 
-def test_a_table_that_is_not_there_is_no_evidence(data: Path) -> None:
+def test_a_missing_table_gives_no_evidence(data: Path) -> None:
     Tables({"DATA": data}).make(*(table for table in TABLES if "workers" in table))
     with running(DATA=data) as service:
         service.create(id=1, status="pending", host="w1", created=900)

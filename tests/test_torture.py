@@ -1,4 +1,4 @@
-"""A short torture, and a short soak; `make torture` and `make soak` are the long ones."""
+"""A few rounds of `make torture`, `make torture-repairs` and `make soak`."""
 
 from pathlib import Path
 from typing import Any
@@ -10,38 +10,38 @@ from torture import kill_postgresql, kill_the_service
 from torture_repairs import kill_in_repairs, kill_postgresql_in_repairs
 
 
-def test_kills_of_the_service_on_sqlite_lose_nothing(data: Path) -> None:
+def test_killing_the_service_on_sqlite_loses_nothing(data: Path) -> None:
     figures = kill_the_service(6, data)
     assert figures.faults == []
     assert figures.acknowledged > 0
 
 
-def test_kills_of_the_service_on_postgresql_lose_nothing(data: Path, new_database: Any) -> None:
+def test_killing_the_service_on_postgresql_loses_nothing(data: Path, new_database: Any) -> None:
     figures = kill_the_service(3, data, new_database())
     assert figures.faults == []
     assert figures.acknowledged > 0
 
 
 @needs_signals
-def test_kills_of_postgresql_lose_nothing(data: Path) -> None:
+def test_killing_postgresql_loses_nothing(data: Path) -> None:
     with postgresql() as server:
         figures = kill_postgresql(2, data, server)
     assert figures.faults == []
     assert figures.acknowledged > 0
 
 
-def test_kills_in_the_middle_of_repairs_leave_each_whole_on_sqlite(data: Path) -> None:
+def test_killing_the_service_on_sqlite_leaves_no_partial_repair(data: Path) -> None:
     figures = kill_in_repairs(4, data)
     assert figures.faults == []
 
 
-def test_kills_in_the_middle_of_repairs_leave_each_whole_on_postgresql(data: Path, new_database: Any) -> None:
+def test_killing_the_service_on_postgresql_leaves_no_partial_repair(data: Path, new_database: Any) -> None:
     figures = kill_in_repairs(3, data, new_database())
     assert figures.faults == []
 
 
 @needs_signals
-def test_kills_of_postgresql_in_the_middle_of_repairs_leave_each_whole(data: Path) -> None:
+def test_killing_postgresql_leaves_no_partial_repair(data: Path) -> None:
     with postgresql() as server:
         figures = kill_postgresql_in_repairs(2, data, server)
     assert figures.faults == []

@@ -1,4 +1,4 @@
-"""import, export and backup, as commands run beside a service."""
+"""The commands `import`, `export` and `backup`."""
 
 import contextlib
 import io
@@ -44,7 +44,9 @@ def exported(settings: dict[str, Any], *arguments: str) -> list[Any]:
     return [json.loads(line) for line in done.stdout.split("\n")[:-1]]
 
 
-def test_history_goes_from_store_to_store_unchanged(empty: dict[str, Any], new_database: Any, tmp_path: Path) -> None:
+def test_an_export_with_revisions_is_imported_unchanged(
+    empty: dict[str, Any], new_database: Any, tmp_path: Path
+) -> None:
     with running(**empty) as service:
         service.create(id=7, title="größer\u2028 <T>", **NEWER)
         service.create(id=2, repo_id=2**63 - 1)
@@ -65,7 +67,7 @@ def test_history_goes_from_store_to_store_unchanged(empty: dict[str, Any], new_d
         assert "build 2 or revisions of it are stored" in again.stderr
 
 
-def test_every_fault_is_told_by_line_and_nothing_is_stored(empty: dict[str, Any], tmp_path: Path) -> None:
+def test_an_import_names_every_fault_by_its_line_and_stores_nothing(empty: dict[str, Any], tmp_path: Path) -> None:
     assert run("import", write(tmp_path / "first", build(id=1)), **empty).returncode == 0
     file = tmp_path / "second"
     lines = [
@@ -90,7 +92,9 @@ def test_every_fault_is_told_by_line_and_nothing_is_stored(empty: dict[str, Any]
     assert exported(empty) == [build(id=1)]
 
 
-def test_overwriting_leaves_revisions_and_asks_for_what_put_asks_for(empty: dict[str, Any], tmp_path: Path) -> None:
+def test_an_import_that_overwrites_leaves_revisions_and_applies_the_rules_of_put(
+    empty: dict[str, Any], tmp_path: Path
+) -> None:
     assert run("import", write(tmp_path / "1", build(id=1), build(id=2, email="a@b.c")), **empty).returncode == 0
     refused = run("import", "--overwrite", write(tmp_path / "2", build(id=1, title="n"), build(id=2)), **empty)
     assert (refused.returncode, refused.stderr.count("line 2: email: has a value")) == (1, 1)
@@ -102,7 +106,7 @@ def test_overwriting_leaves_revisions_and_asks_for_what_put_asks_for(empty: dict
 
 
 @pytest.mark.parametrize("text", ["[]", "[ ]\n", "", "\n", "[%s]", "[\n%s,%s\n]\n", "\ufeff%s\n%s"])
-def test_an_array_is_read_like_lines(data: Path, tmp_path: Path, text: str) -> None:
+def test_an_import_reads_lines_and_arrays(data: Path, tmp_path: Path, text: str) -> None:
     builds = [build(id=n, title='],[{}"\\') for n in (1, 2)][: text.count("%s")]
     (tmp_path / "file").write_text(text % tuple(json.dumps(one, indent=None) for one in builds), encoding="utf-8")
     done = run("import", str(tmp_path / "file"), DATA=data)
@@ -110,13 +114,13 @@ def test_an_array_is_read_like_lines(data: Path, tmp_path: Path, text: str) -> N
     assert exported({"DATA": data}) == builds
 
 
-def test_a_command_leaves_the_whole_store_in_its_file(data: Path, tmp_path: Path) -> None:
+def test_a_command_leaves_only_the_database_file(data: Path, tmp_path: Path) -> None:
     for arguments in (["import", write(tmp_path / "file", build(id=1))], ["export"], ["check"]):
         assert run(*arguments, DATA=data).returncode == 0
         assert [file.name for file in data.iterdir()] == ["builds.sqlite3"]
 
 
-def test_every_bad_line_is_told(data: Path, tmp_path: Path) -> None:
+def test_an_import_names_all_of_500_faulty_lines(data: Path, tmp_path: Path) -> None:
     lines = [build(id=number, status="stuck" if number % 2 else "error") for number in range(1, 1001)]
     done = run("import", write(tmp_path / "file", *lines), DATA=data)
     *faults, end = done.stderr.splitlines()
@@ -125,7 +129,7 @@ def test_every_bad_line_is_told(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["[", "[%s", "[%s,]", "[,%s]", "[%s}", "[%s] 1", '["', "[%s %s]", "[[%s]]", "[NaN]"])
-def test_an_array_that_is_none_is_refused(data: Path, tmp_path: Path, text: str) -> None:
+def test_an_invalid_array_is_refused(data: Path, tmp_path: Path, text: str) -> None:
     text = text.replace("%s", json.dumps(build(id=1)))
     (tmp_path / "file").write_text(text, encoding="utf-8")
     done = run("import", str(tmp_path / "file"), DATA=data)
@@ -134,36 +138,18 @@ def test_an_array_that_is_none_is_refused(data: Path, tmp_path: Path, text: str)
     assert exported({"DATA": data}) == []
 
 
-def test_a_backup_is_whole_while_the_service_writes(data: Path, tmp_path: Path) -> None:
+def test_a_backup_is_readable_only_by_its_owner_and_replaces_no_file(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "copy.sqlite3"
     with running(DATA=data) as service:
         service.create(id=1)
-        stop = threading.Event()
-
-        def write_on() -> None:
-            number = 0
-            while not stop.is_set():
-                number += 1
-                assert service.put(build(id=1, title=f"{number}")).status == 200
-
-        writer = threading.Thread(target=write_on)
-        writer.start()
-        try:
-            done = run("backup", str(file), DATA=data)
-        finally:
-            stop.set()
-            writer.join()
+        done = run("backup", str(file), DATA=data)
     assert done.returncode == 0, done.stderr
-    copy = sqlite3.connect(file)
-    title, revisions = copy.execute("SELECT title, (SELECT COUNT(*) FROM build_revisions) FROM builds").fetchone()
-    copy.close()
-    assert revisions == 1 + (int(title) if title.isdigit() else 0)
     assert WINDOWS or file.stat().st_mode & 0o077 == 0
     assert run("backup", str(file), DATA=data).returncode == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy.sqlite3", "data"]
 
 
-def test_what_cannot_be_done_is_one_line(data: Path, tmp_path: Path) -> None:
+def test_a_missing_store_or_file_is_reported_in_one_line(data: Path, tmp_path: Path) -> None:
     for arguments in (["export"], ["backup", str(tmp_path / "b")], ["import", str(tmp_path / "none")]):
         done = run(*arguments, DATA=data)
         assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
@@ -171,7 +157,7 @@ def test_what_cannot_be_done_is_one_line(data: Path, tmp_path: Path) -> None:
     assert (done.returncode, "pg_dump" in done.stderr) == (1, True)
 
 
-def test_ctrl_c_leaves_nothing_half_done(data: Path) -> None:
+def test_ctrl_c_while_an_import_is_reading_stores_nothing(data: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "app.py"), "import", "-"],
         env=environment(DATA=data),
@@ -180,7 +166,7 @@ def test_ctrl_c_leaves_nothing_half_done(data: Path) -> None:
         **own_console(),
     )
     assert process.stdin
-    # More than a pipe holds: the import is under way when all of it is written.
+    # This is more than a pipe holds, so the import is reading once all of it is written.
     for number in range(1, 1001):
         process.stdin.write(json.dumps(build(id=number)).encode() + b"\n")
     process.stdin.flush()
@@ -190,7 +176,7 @@ def test_ctrl_c_leaves_nothing_half_done(data: Path) -> None:
     assert exported({"DATA": data}) == []
 
 
-def test_a_revision_is_imported_whole_or_told_what_it_lacks(data: Path, tmp_path: Path) -> None:
+def test_a_revision_without_a_field_is_refused_by_name(data: Path, tmp_path: Path) -> None:
     revision = {"build_id": 1, "revision": 1, "at": 1, "by": "me", "request_id": "r", "changes": {}}
     done = run("import", write(tmp_path / "file", build(id=1), revision), DATA=data)
     assert (done.returncode, done.stderr.splitlines()[0]) == (
@@ -201,14 +187,14 @@ def test_a_revision_is_imported_whole_or_told_what_it_lacks(data: Path, tmp_path
     assert done.stdout.endswith("and 1 revisions\n"), done.stderr
 
 
-def test_lines_may_end_as_on_windows(data: Path, tmp_path: Path) -> None:
+def test_an_import_reads_crlf_and_a_byte_order_mark(data: Path, tmp_path: Path) -> None:
     lines = "".join(json.dumps(build(id=n)) + "\r\n" for n in (1, 2))
     (tmp_path / "file").write_bytes(("\ufeff" + lines).encode("utf-8"))
     assert run("import", str(tmp_path / "file"), DATA=data).returncode == 0
     assert exported({"DATA": data}) == [build(id=1), build(id=2)]
 
 
-def test_what_cannot_be_read_is_told(data: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf_8_and_a_folder_are_reported(data: Path, tmp_path: Path) -> None:
     latin = tmp_path / "latin"
     latin.write_bytes(json.dumps(build(id=1, title="größer"), ensure_ascii=False).encode("latin-1"))
     assert run("import", str(latin), DATA=data).stderr.startswith("line 1: is not UTF-8 (byte ")
@@ -217,7 +203,7 @@ def test_what_cannot_be_read_is_told(data: Path, tmp_path: Path) -> None:
     assert exported({"DATA": data}) == []
 
 
-def test_what_put_would_refuse_is_exported_and_not_imported(data: Path, tmp_path: Path) -> None:
+def test_a_stored_build_that_put_would_refuse_is_exported_and_not_imported(data: Path, tmp_path: Path) -> None:
     assert run("import", write(tmp_path / "file", build(id=1)), DATA=data).returncode == 0
     with contextlib.closing(sqlite3.connect(data / "builds.sqlite3")) as database:
         database.execute("UPDATE builds SET number = 0")
@@ -229,7 +215,9 @@ def test_what_put_would_refuse_is_exported_and_not_imported(data: Path, tmp_path
 
 @needs_bash
 @pytest.mark.parametrize(("command", "closed"), [("import -", "<&-"), ("export", ">&-")])
-def test_a_closed_stream_is_told_in_a_line(data: Path, tmp_path: Path, command: str, closed: str) -> None:
+def test_a_closed_stdin_or_stdout_is_reported_in_one_line(
+    data: Path, tmp_path: Path, command: str, closed: str
+) -> None:
     assert run("import", write(tmp_path / "file", build(id=1)), DATA=data).returncode == 0
     done = subprocess.run(
         ["bash", "-c", f'exec "$0" "$1" {command} {closed}', *PROGRAM],
@@ -242,16 +230,14 @@ def test_a_closed_stream_is_told_in_a_line(data: Path, tmp_path: Path, command: 
 
 
 @needs_bash
-def test_a_command_works_where_stderr_is_closed(data: Path, tmp_path: Path) -> None:
+def test_a_command_works_with_a_closed_stderr(data: Path, tmp_path: Path) -> None:
     file = write(tmp_path / "file", build(id=1))
     command = ["bash", "-c", 'exec "$0" "$1" import "$2" 2>&-', *PROGRAM, file]
     done = subprocess.run(command, env=environment(DATA=data), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout[:17]) == (0, "imported 1 builds")
 
 
-def test_repairs_go_from_store_to_store_with_their_revisions(
-    empty: dict[str, Any], new_database: Any, tmp_path: Path
-) -> None:
+def test_an_export_with_repairs_is_imported_unchanged(empty: dict[str, Any], new_database: Any, tmp_path: Path) -> None:
     with running(**empty) as service:
         for build_id in (1, 2, 3):
             service.create(id=build_id)
@@ -276,7 +262,7 @@ def test_repairs_go_from_store_to_store_with_their_revisions(
         assert "line 1: repair 1 is stored; histories are not mixed." in again.stderr
 
 
-def test_a_repair_without_its_revisions_is_not_imported(empty: dict[str, Any], tmp_path: Path) -> None:
+def test_an_invalid_repair_is_not_imported(empty: dict[str, Any], tmp_path: Path) -> None:
     repair = {
         "repair": 7, "at": 1, "by": "octokitty", "request_id": "a", "reason": "b", "where": {"number": 1},
         "set": {"status": "error"}, "undoes": None, "changed": 2,
@@ -305,7 +291,7 @@ def test_a_repair_without_its_revisions_is_not_imported(empty: dict[str, Any], t
     "command",
     ["--help", "--version", "check", "set --help", "token me", "serve", "export", "import", "list", "backup"],
 )
-def test_a_full_disk_behind_stdout_is_told_in_a_line(data: Path, tmp_path: Path, command: str) -> None:
+def test_a_stdout_on_a_full_disk_is_reported_in_one_line(data: Path, tmp_path: Path, command: str) -> None:
     file = write(tmp_path / "file", build(id=1))
     assert run("import", file, DATA=data).returncode == 0
     arguments = {"import": [file, "--overwrite"], "backup": [str(tmp_path / "copy")]}.get(command, [])
@@ -324,10 +310,10 @@ def test_a_full_disk_behind_stdout_is_told_in_a_line(data: Path, tmp_path: Path,
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_a_new_file_replaces_none_that_came_meanwhile(
+def test_new_file_does_not_replace_a_file_created_by_another_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
 ) -> None:
-    if not links:  # as on a stick
+    if not links:  # FAT file systems have no hard links.
 
         def no_link(*_: Any) -> None:
             raise PermissionError
@@ -342,7 +328,7 @@ def test_a_new_file_replaces_none_that_came_meanwhile(
             with contextlib.suppress(CommandError), new_file(path) as partial:
                 partial.write_text(name, encoding="utf-8")
                 together.wait()
-                # From here on every one of them believes that the file is not there.
+                # All threads have seen that the file does not exist.
             if path.read_text(encoding="utf-8") == name:
                 written.append(name)
 
@@ -376,19 +362,17 @@ REVISION = {
         ({"before": build(id=1, fork="x")}, "before: has a string that cannot be its 'fork'."),
     ],
 )
-def test_a_revision_that_no_service_could_use_is_refused(
-    data: Path, tmp_path: Path, fields: dict[str, Any], fault: str
-) -> None:
+def test_an_invalid_revision_is_refused(data: Path, tmp_path: Path, fields: dict[str, Any], fault: str) -> None:
     done = run("import", write(tmp_path / "file", build(id=1), REVISION | fields), DATA=data)
     assert (done.returncode, done.stderr.splitlines()[0]) == (1, f"line 2: {fault}")
     assert run("import", write(tmp_path / "file", build(id=1), REVISION), DATA=data).returncode == 0
 
 
-def test_no_fault_is_told_that_would_not_be_one_without_another(empty: dict[str, Any], tmp_path: Path) -> None:
+def test_an_import_reports_no_fault_that_only_follows_from_another(empty: dict[str, Any], tmp_path: Path) -> None:
     builds = [build(id=number) for number in range(1, 1201)]
     assert run("import", write(tmp_path / "first", *builds), **empty).returncode == 0
-    # The first is faulty, so nothing is written. The second gives its number up and the last one, in another batch,
-    # takes it; so would the third if it had no fault of its own, and the number of the fourth is really taken.
+    # Nothing is written, because build 1 is faulty. Build 9999, in another batch, has the number that build 2 gives up,
+    # and build 9998 that which build 3 would give up if it had no fault. Build 9997 has a number that is taken.
     changed = [
         build(id=1, message="x" * 2001),
         build(id=2, number=9002),
@@ -412,7 +396,7 @@ def laid_out(one: dict[str, Any]) -> str:
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("start", ["", "\ufeff", "\n \n"])
 @pytest.mark.parametrize("count", [1, 3])
-def test_a_build_as_the_service_answers_it_is_taken(
+def test_an_import_reads_builds_in_the_format_of_responses(
     data: Path, tmp_path: Path, start: str, end: str, count: int
 ) -> None:
     builds = [build(id=number, title='}"{[\\', deploy_payload={"a": "}"}) for number in range(1, count + 1)]
@@ -423,7 +407,7 @@ def test_a_build_as_the_service_answers_it_is_taken(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         (f"[{json.dumps(build(id=1))},\n", "item 2: is not there or not whole, and the array does not end; is "),
         (f"[{json.dumps(build(id=1))}]{{}}", "item 2: is not an item of the array any more; a file has one array, "),
@@ -434,26 +418,26 @@ def test_a_build_as_the_service_answers_it_is_taken(
         (json.dumps(build(id=1)) + "\n" + json.dumps(build(id=1, number=2)), "line 2: repeats the id of line 1."),
     ],
 )
-def test_what_is_wrong_with_a_file_is_told_in_words(data: Path, tmp_path: Path, text: str, told: str) -> None:
+def test_the_fault_of_a_file_is_reported_with_its_place(data: Path, tmp_path: Path, text: str, reported: str) -> None:
     (tmp_path / "file").write_text(text, encoding="utf-8")
     done = run("import", str(tmp_path / "file"), DATA=data)
-    assert (done.returncode, done.stderr.startswith(told)) == (1, True), done.stderr
+    assert (done.returncode, done.stderr.startswith(reported)) == (1, True), done.stderr
 
 
-def test_what_powershell_redirects_is_told_in_one_line(data: Path, tmp_path: Path) -> None:
+def test_a_file_in_utf_16_is_reported(data: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text(laid_out(build(id=1)), encoding="utf-16")
     done = run("import", str(tmp_path / "file"), DATA=data)
     assert (done.returncode, "UTF-16" in done.stderr, len(done.stderr.splitlines())) == (1, True, 2), done.stderr
 
 
 @pytest.mark.parametrize("text", ["", " \n", "[]"])
-def test_that_a_file_is_empty_is_told(data: Path, tmp_path: Path, text: str) -> None:
+def test_an_empty_file_is_reported_and_succeeds(data: Path, tmp_path: Path, text: str) -> None:
     (tmp_path / "file").write_text(text, encoding="utf-8")
     done = run("import", str(tmp_path / "file"), DATA=data)
     assert (done.returncode, done.stderr) == (0, "There are no builds in the file.\n")
 
 
-def test_white_space_is_read_in_large_parts(tmp_path: Path) -> None:
+def test_white_space_before_a_build_is_read_in_large_blocks(tmp_path: Path) -> None:
     class Counted(io.BufferedReader):
         reads = 0
 
@@ -468,7 +452,7 @@ def test_white_space_is_read_in_large_parts(tmp_path: Path) -> None:
     assert Counted.reads < 1000
 
 
-def test_any_text_is_exported_as_it_is(empty: dict[str, Any]) -> None:
+def test_any_text_is_exported_as_it_was_sent(empty: dict[str, Any]) -> None:
     texts = ['"\\/\t\b\x01\x7f', "a\r\n{,\n\": '%s' \\u0022", "\u2028\ud7ff\uffff😀", "0", "null"]
     builds = [build(id=n, title=text, message=text, parent=2**63 - 1) for n, text in enumerate(texts, start=1)]
     builds.append(build(id=99, title="newer", email="a@b.c", deploy_payload={'"': "\n"}))

@@ -1,6 +1,6 @@
-"""Upgrades: the stores of every version given out are served as they are, and left so that one can go back.
+"""Upgrades: the store of every released version is served with its tables unchanged, so that a downgrade is possible.
 
-A file in `stores/` is what that version's store held, as SQL; a version that is given out adds its own.
+Each file in `stores/` is an SQL dump of a store of that version. A release adds one.
 """
 
 import contextlib
@@ -17,14 +17,14 @@ STORES = sorted((ROOT / "tests" / "stores").glob("*.sql"))
 
 
 def schema(file: Path) -> list[Any]:
-    """Return what the file's tables and indexes are, but for those of a later version, which are beside them."""
+    """Return the definitions of a file's tables and indexes, except for the tables that a later version adds."""
     with contextlib.closing(sqlite3.connect(file)) as database:
         query = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name NOT LIKE 'build_repair%' ORDER BY name"
         return database.execute(query).fetchall()
 
 
 def restored(sql: str, data: Path) -> Path:
-    """Make the store that the SQL is of, and return its file."""
+    """Make a store from an SQL dump, and return its file."""
     data.mkdir()
     file = data / "builds.sqlite3"
     with contextlib.closing(sqlite3.connect(file)) as database:
@@ -33,7 +33,7 @@ def restored(sql: str, data: Path) -> Path:
 
 
 @pytest.mark.parametrize("store", STORES, ids=lambda path: path.stem)
-def test_an_older_store_is_served_as_it_is_and_stays_so(store: Path, data: Path) -> None:
+def test_an_older_store_is_served_and_keeps_its_tables(store: Path, data: Path) -> None:
     file = restored(store.read_text(encoding="utf-8"), data)
     before = schema(file)
     with running(DATA=data) as service:
@@ -47,7 +47,7 @@ def test_an_older_store_is_served_as_it_is_and_stays_so(store: Path, data: Path)
     assert schema(file) == before
 
 
-def test_a_store_with_a_later_versions_columns_keeps_them(data: Path) -> None:
+def test_unknown_columns_keep_their_values(data: Path) -> None:
     file = restored(STORES[-1].read_text(encoding="utf-8"), data)
     with contextlib.closing(sqlite3.connect(file)) as database:
         database.execute("ALTER TABLE builds ADD COLUMN a_later_field TEXT DEFAULT 'kept'")
@@ -61,7 +61,7 @@ def test_a_store_with_a_later_versions_columns_keeps_them(data: Path) -> None:
     assert schema(file) == before
 
 
-def test_a_store_from_before_a_field_refuses_that_field_alone(data: Path) -> None:
+def test_a_field_without_a_column_is_refused_and_others_are_stored(data: Path) -> None:
     file = restored(STORES[-1].read_text(encoding="utf-8"), data)
     with contextlib.closing(sqlite3.connect(file)) as database:
         database.execute("ALTER TABLE builds DROP COLUMN approved_by")

@@ -1,4 +1,4 @@
-"""A SQLite file that a Vela server has made: served beside that server, and left with the journal that it has."""
+"""The SQLite file of a Vela server: it keeps its journal mode, and both write to it."""
 
 import contextlib
 import sqlite3
@@ -22,7 +22,7 @@ def vela_file(data: Path) -> Tables:
     return tables
 
 
-def test_the_journal_stays_what_it_is(data: Path, tmp_path: Path) -> None:
+def test_a_vela_servers_file_keeps_its_rollback_journal(data: Path, tmp_path: Path) -> None:
     tables = vela_file(data)
     tables.insert("builds", id=1, repo_id=1, number=1, status="running", deploy_payload="null")
     with running(DATA=data) as service:
@@ -35,7 +35,7 @@ def test_the_journal_stays_what_it_is(data: Path, tmp_path: Path) -> None:
     assert [file.name for file in data.iterdir() if file.name.startswith(FILE)] == [FILE]
 
 
-def test_a_log_that_the_file_has_already_stays_too(data: Path) -> None:
+def test_a_vela_servers_file_keeps_its_write_ahead_log(data: Path) -> None:
     vela_file(data)
     with contextlib.closing(sqlite3.connect(data / FILE)) as file:
         file.execute("PRAGMA journal_mode = wal")
@@ -44,13 +44,13 @@ def test_a_log_that_the_file_has_already_stays_too(data: Path) -> None:
         assert journal(data) == "wal"
 
 
-def test_a_file_of_its_own_has_a_write_ahead_log(data: Path) -> None:
+def test_the_services_own_file_has_a_write_ahead_log(data: Path) -> None:
     with running(DATA=data) as service:
         service.create(id=1)
         assert journal(data) == "wal"
 
 
-def test_service_and_server_write_to_the_file_in_turn(data: Path) -> None:
+def test_the_service_and_a_vela_server_write_to_one_file(data: Path) -> None:
     tables = vela_file(data)
     for number in (1, 2):
         tables.insert("builds", id=number, repo_id=1, number=number, status="running", deploy_payload="null")

@@ -1,4 +1,4 @@
-"""A Vela server's own table `builds`, today's and an older one: used as it is."""
+"""A Vela server's table `builds` on PostgreSQL, in its current and an older form, is used without changes."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 from build_admin.models.build import NEWER
 from service import Service, build, run, running
 
-# The facts are in the Vela server's public migrations; the column that nobody knows stands for what is yet to come.
+# As in the Vela server's public migrations. The column unknown_to_us stands for one that a later version adds.
 TODAY = """
     CREATE TABLE builds (
         id BIGSERIAL PRIMARY KEY, repo_id BIGINT, pipeline_id BIGINT, number BIGINT, parent BIGINT,
@@ -51,7 +51,7 @@ OLDER_LACKS = {
 
 
 class Site:
-    """A service on a Vela server's database, and that database."""
+    """A service on a Vela server's database, and a connection to that database."""
 
     def __init__(self, service: Service, url: str) -> None:
         self.service = service
@@ -63,7 +63,7 @@ class Site:
         return found
 
     def insert(self, **columns: Any) -> None:
-        """Insert a row as a Vela server does: NULL for every zero."""
+        """Insert a row with NULL in the columns that are not given, as a Vela server does for zero values."""
         names = ", ".join(f'"{name}"' for name in columns)
         values = ", ".join(["%s"] * len(columns))
         self.database.execute(f"INSERT INTO builds ({names}) VALUES ({values})", list(columns.values()))
@@ -92,7 +92,7 @@ def older(new_database: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield opened
 
 
-def test_a_row_of_the_vela_server_is_overwritten_and_nothing_else_of_it(today: Site, new_id: int) -> None:
+def test_an_overwrite_changes_only_the_columns_of_the_changed_fields(today: Site, new_id: int) -> None:
     today.insert(id=new_id, repo_id=1, number=new_id, status="running", timestamp=7, fork=False, deploy_payload="null")
     before = today.row(new_id)
     answer = today.service.put(build(id=new_id, status="error", title=""))
@@ -100,7 +100,7 @@ def test_a_row_of_the_vela_server_is_overwritten_and_nothing_else_of_it(today: S
     after = today.row(new_id)
     assert (after["timestamp"], after["unknown_to_us"]) == (7, "kept")
     assert {name: after[name] for name in NEWER} == {name: before[name] for name in NEWER}
-    # A zero is NULL there.
+    # Zero values are stored as NULL.
     assert (after["title"], after["finished"], after["error"]) == (None, None, None)
 
 
@@ -118,7 +118,7 @@ def test_a_payload_that_is_cleared_becomes_the_text_null(today: Site, new_id: in
     assert today.row(new_id)["deploy_payload"] == "null"
 
 
-def test_what_the_vela_server_writes_meanwhile_is_seen_by_a_precondition(today: Site, new_id: int) -> None:
+def test_if_match_detects_a_change_by_the_vela_server(today: Site, new_id: int) -> None:
     tag = today.service.put(build(id=new_id), If_None_Match="*").etag
     today.database.execute("UPDATE builds SET status = 'success' WHERE id = %s", (new_id,))
     assert today.service.put(build(id=new_id, status="error"), If_Match=tag).status == 412
@@ -126,7 +126,7 @@ def test_what_the_vela_server_writes_meanwhile_is_seen_by_a_precondition(today: 
 
 
 @pytest.mark.parametrize("name", OLDER_LACKS)
-def test_a_newer_field_without_a_column_is_refused_in_words(older: Site, new_id: int, name: str) -> None:
+def test_a_newer_field_without_a_column_is_refused_by_name(older: Site, new_id: int, name: str) -> None:
     sent = build(id=new_id, **{name: OLDER_LACKS[name]})
     refused = older.service.put(sent, If_None_Match="*")
     assert (refused.status, list(refused.json["fields"])) == (400, [name])
@@ -145,7 +145,7 @@ def test_a_newer_field_without_a_column_is_refused_in_words(older: Site, new_id:
         ("email", "e" * 500, "e" * 501),
     ],
 )
-def test_what_a_narrower_column_cannot_hold_is_refused_by_name(
+def test_a_value_that_does_not_fit_into_its_column_is_refused_by_name(
     older: Site, new_id: int, name: str, fits: Any, too_much: Any
 ) -> None:
     older.service.create(id=new_id)
@@ -156,7 +156,7 @@ def test_what_a_narrower_column_cannot_hold_is_refused_by_name(
     assert (answer.status, answer.json[name]) == (200, fits)
 
 
-def test_an_id_that_does_not_fit_is_refused(older: Site) -> None:
+def test_an_id_that_does_not_fit_into_its_column_is_refused(older: Site) -> None:
     refused = older.service.put(build(id=2**31, number=1), If_None_Match="*")
     assert (refused.status, list(refused.json["fields"])) == (400, ["id"])
     repo = {name: value for name, value in build(id=1).items() if name != "repo_id"} | {"repo": {"id": 2**31}}
@@ -164,7 +164,7 @@ def test_an_id_that_does_not_fit_is_refused(older: Site) -> None:
     assert (refused.status, list(refused.json["fields"])) == (400, ["repo"])
 
 
-def test_the_check_says_what_an_older_table_lacks(older: Site, data: Any, new_database: Any) -> None:
+def test_check_names_the_columns_that_an_older_table_lacks(older: Site, data: Any, new_database: Any) -> None:
     url = new_database()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(OLDER)
@@ -188,7 +188,7 @@ def test_a_table_without_a_documented_column_stops_the_start(new_database: Any, 
         assert finished.stderr.count("\n") == 1
 
 
-def test_a_character_that_the_databases_encoding_lacks_is_refused(
+def test_a_character_outside_the_encoding_of_the_database_is_refused(
     postgres_url: str, new_database: Any, data: Any
 ) -> None:
     url = new_database()

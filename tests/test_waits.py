@@ -1,4 +1,4 @@
-"""Waits: who waits for a lock, or for a database that does not answer, keeps nobody else waiting, and not for long."""
+"""Requests that wait for a lock or for a database that hangs do not delay others, and end within their timeout."""
 
 import contextlib
 import sqlite3
@@ -18,24 +18,22 @@ from platforms import needs_own_postgresql
 from postgresql import await_waiting, postgresql
 from service import BUILDS, REPAIRS, Answer, Service, build, running
 
-#: How many requests come at once. The last of them is answered in time too.
+#: The number of concurrent requests.
 MANY = 32
 
-#: Seconds within which each is answered, as the README says.
+#: Seconds within which each request is answered, as the README says.
 IN_TIME = 10
 
 
 def timed(request: Callable[[], Answer]) -> tuple[int, bool]:
-    """Return the status that a request gets, and whether in time."""
+    """Send a request, and return its status and whether it was answered within IN_TIME."""
     began = time.monotonic()
     answer = request()
     return answer.status, time.monotonic() - began < IN_TIME
 
 
 @pytest.mark.parametrize("held", [1, 3, 10])
-def test_rows_that_another_session_holds_are_waited_for_by_those_alone_who_need_them(
-    new_database: Any, data: Path, held: int
-) -> None:
+def test_locked_rows_of_postgresql_delay_only_the_puts_of_those_rows(new_database: Any, data: Path, held: int) -> None:
     url = new_database()
     with (
         running(DATA=data, DATABASE_URL=url) as service,
@@ -47,22 +45,22 @@ def test_rows_that_another_session_holds_are_waited_for_by_those_alone_who_need_
             service.create(id=number)
         holder.execute("SELECT id FROM builds WHERE id <= %s FOR UPDATE", (held,))
         waiting = [pool.submit(service.put, build(id=number, title="late")) for number in ids[:held]]
-        # More do not wait at once: half of the threads.
+        # At most half of the threads wait for locks.
         await_waiting(url, min(held, 4))
         for title in ("one", "two", "three"):
-            # Some of these share a group with one that waits, and all of them a commit.
+            # Some of these are in a group with a request that waits for a lock.
             answers = pool.map(lambda number, title=title: service.put(build(id=number, title=title)), ids[held:])
             assert [answer.status for answer in answers] == [200] * 8
             assert service.find(1)["title"] == build()["title"]
             assert service.get("/health").status == 200
             assert service.get("/ready").status == 200
-        # Nobody has waited for their timeout, which is five seconds.
+        # The others have not waited until these time out, after five seconds.
         assert not any(answer.done() for answer in waiting)
         holder.rollback()
         assert {answer.result().status for answer in waiting} == {200}
 
 
-def test_a_sqlite_file_that_another_process_holds_is_waited_for_by_writers_alone(data: Path) -> None:
+def test_a_locked_sqlite_file_delays_only_puts_and_they_time_out_together(data: Path) -> None:
     with (
         running(DATA=data) as service,
         ThreadPoolExecutor(MANY) as pool,
@@ -76,7 +74,7 @@ def test_a_sqlite_file_that_another_process_holds_is_waited_for_by_writers_alone
             assert service.get("/ready").status == 200
             assert service.find(1)["title"] == build()["title"]
         assert not any(write.done() for write in writes)
-        # Those that come later have their five seconds too, and no more.
+        # Later requests also time out after five seconds, not later.
         writes[0].result()
         writes += [pool.submit(timed, lambda: service.put(build(id=1, title="new"))) for _ in range(MANY)]
         assert {write.result() for write in writes} == {(503, True)}
@@ -86,7 +84,7 @@ def test_a_sqlite_file_that_another_process_holds_is_waited_for_by_writers_alone
 
 Frozen = tuple[Service, str, Callable[[], None], Callable[[], None]]
 
-#: The command, which waits for two seconds only for the answer to each statement of a repair.
+#: The command with a timeout of two seconds for each statement of a repair.
 IMPATIENT = (
     sys.executable,
     "-c",
@@ -97,7 +95,7 @@ IMPATIENT = (
 
 @pytest.fixture(scope="module")
 def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frozen]:
-    """A service, the URL of its own PostgreSQL server, a function that stops its processes, and one that wakes them."""
+    """A service, the URL of its own PostgreSQL server, and functions that suspend and resume the server's processes."""
     with postgresql() as server:
         processes: list[psutil.Process] = []
 
@@ -122,7 +120,7 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frozen]:
 
 
 @needs_own_postgresql
-def test_a_frozen_postgresql_keeps_nobody_waiting_for_long(
+def test_requests_time_out_while_postgresql_hangs(
     frozen: Frozen,
 ) -> None:
     service, _, freeze, thaw = frozen
@@ -133,11 +131,11 @@ def test_a_frozen_postgresql_keeps_nobody_waiting_for_long(
         lambda: service.get("/ready"),
     ]
     with ThreadPoolExecutor(2 * MANY) as pool:
-        for request in requests:  # so that there are connections
+        for request in requests:  # The threads open their database connections.
             assert list(pool.map(timed, [request] * 8)) == [(200, True)] * 8
-        # Some of these are at their commit when it stops.
-        flying = [pool.submit(timed, requests[0]) for _ in range(MANY // 2)]
-        flying[0].result()
+        # Some of these are in their commit when PostgreSQL is suspended.
+        in_flight = [pool.submit(timed, requests[0]) for _ in range(MANY // 2)]
+        in_flight[0].result()
         freeze()
         stuck = [pool.submit(timed, requests[number % len(requests)]) for number in range(MANY)]
         while not all(answer.done() for answer in stuck):
@@ -145,7 +143,7 @@ def test_a_frozen_postgresql_keeps_nobody_waiting_for_long(
             assert service.get("/health").status == 200
             assert time.monotonic() - began < 2
         assert {answer.result() for answer in stuck} == {(503, True)}
-        assert {answer.result() for answer in flying} <= {(200, True), (503, True)}
+        assert {answer.result() for answer in in_flight} <= {(200, True), (503, True)}
         thaw()
         while service.get("/ready").status != 200:
             pass

@@ -1,4 +1,4 @@
--- What is of use here of what a Vela server 0.23 makes on PostgreSQL. On SQLite it has INTEGER and TEXT.
+-- The columns of a Vela server 0.23 on PostgreSQL that the tests need. On SQLite their types are INTEGER and TEXT.
 CREATE TABLE builds (
     "id" SERIAL PRIMARY KEY,
     "repo_id" INTEGER,

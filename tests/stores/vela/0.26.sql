@@ -1,4 +1,4 @@
--- What is of use here of what a Vela server 0.26 makes on PostgreSQL. On SQLite it has INTEGER and TEXT.
+-- The columns of a Vela server 0.26 on PostgreSQL that the tests need. On SQLite their types are INTEGER and TEXT.
 CREATE TABLE builds (
     "id" BIGSERIAL PRIMARY KEY,
     "repo_id" BIGINT,
