@@ -1,43 +1,43 @@
-/** The one place that calls fetch: the token, tags, errors, and how long an answer may take. */
+/** The requests to the API: tokens, tags, errors and timeouts. No other module calls fetch. */
 
 import { read, write } from "./json.js";
 
 const ROOT = "api/v1/admin/";
 
-/** Milliseconds after which an answer is given up; a repair of 10,000 builds takes some seconds. */
-const PATIENCE = 60_000;
+/** The timeout of a request in milliseconds. A repair of 10,000 builds takes some seconds. */
+const TIMEOUT = 60_000;
 
-/** A request that was refused; the message is the service's own sentence. */
+/** The service has refused a request. The message is that of the service. */
 export class Refused extends Error {
   /** @param {number} status @param {{error?: string, fields?: object} | undefined} body @param {string} requestId */
   constructor(status, body, requestId) {
-    super(body?.error ?? `Something between this page and the service answered ${status}; try again.`);
+    super(body?.error ?? `A proxy in front of the service answered ${status}; try again.`);
     this.status = status;
-    /** @type {Record<string, string[]>} every fault, by field */
+    /** @type {Record<string, string[]>} the faults by field */
     this.fields = { ...body?.fields };
     this.requestId = requestId;
   }
 }
 
-/** A request without an answer: nobody knows whether it has reached the service. */
+/** A request has no response. It may or may not have reached the service. */
 export class Lost extends Error {
-  /** @param {boolean} writes whether it may have changed something */
+  /** @param {boolean} writes whether the request may have changed something */
   constructor(writes) {
     super(
       (writes
-        ? "The connection was lost before the answer came, so this may have been done or not; it is never done twice. "
-        : "The service does not answer. ") + "Nothing that you typed is lost: try again.",
+        ? "The connection was lost, and the change may or may not have been made. Repeating it is safe. "
+        : "The service does not answer. ") + "Try again; your input is kept.",
     );
   }
 }
 
-/** The token that requests carry, and what asks the person for a new one, with the service's sentence about the old. */
+/** The token for requests, and a function that asks the user for a new one and shows the service's sentence. */
 export const session = { token: "", ask: async (/** @type {string} */ sentence) => console.warn(sentence) };
 
 /** @type {Promise<void> | null} */
 let asking = null;
 
-/** How many milliseconds the service's clock is ahead of this one. */
+/** The milliseconds by which the service's clock is ahead of this one. */
 let ahead = 0;
 
 /** The service's time in Unix seconds. */
@@ -45,24 +45,24 @@ export function now() {
   return Math.floor((Date.now() + ahead) / 1000);
 }
 
-/** An id for a request, by which what it did is found though its answer was lost. */
+/** Return an id for a request, by which its revision or repair can be found if its response is lost. */
 export function requestId() {
   return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
-/** Ask for a new token. @param {string} sentence the service's about the old one */
+/** Ask for a new token. @param {string} sentence the service's, about the old token */
 export async function newToken(sentence = "") {
   asking ??= session.ask(sentence).finally(() => (asking = null));
   await asking;
 }
 
 /**
- * Send a request; where its token is refused, wait for a new one and send it again.
+ * Send a request. If its token is refused, wait for a new one and send it again.
  * @typedef {{method?: string, query?: any, body?: any, headers?: Record<string, string>, signal?: AbortSignal}} Options
  * @param {string} path below the API's root
- * @param {Options} [options] parameters that are empty are left out; the signal gives the answer up
+ * @param {Options} [options] empty query parameters are left out; `signal` cancels the request
  * @returns {Promise<{body: any, etag: string, total: number, unreadable: string}>}
- * @throws {Refused} and Lost, and AbortError where the answer was given up
+ * @throws {Refused} and Lost, and AbortError if the request is cancelled
  */
 export async function ask(path, options = {}) {
   for (;;) {
@@ -79,7 +79,7 @@ export async function ask(path, options = {}) {
   }
 }
 
-/** Return the service's sentence about why it refuses a token, or "" if it takes it. @param {string} candidate */
+/** Return the service's sentence about why it refuses a token, or "" if it accepts it. @param {string} candidate */
 export async function fault(candidate) {
   const { response, body } = await send("builds", { query: { per_page: 1 } }, candidate);
   return response.ok ? "" : new Refused(response.status, body, "").message;
@@ -87,7 +87,7 @@ export async function fault(candidate) {
 
 /** @param {string} path @param {Options} options @param {string} bearer */
 async function send(path, { method = "GET", query = {}, body, headers = {}, signal }, bearer) {
-  const patience = AbortSignal.timeout(PATIENCE);
+  const timeout = AbortSignal.timeout(TIMEOUT);
   const sent = new Headers({ ...headers, Authorization: `Bearer ${bearer}` });
   if (body) sent.set("Content-Type", "application/json");
   try {
@@ -95,7 +95,7 @@ async function send(path, { method = "GET", query = {}, body, headers = {}, sign
       method,
       headers: sent,
       body: body && write(body),
-      signal: signal ? AbortSignal.any([signal, patience]) : patience,
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       cache: "no-store",
     });
     ahead = Date.parse(response.headers.get("Date") ?? "") - Date.now() || ahead;
@@ -107,7 +107,7 @@ async function send(path, { method = "GET", query = {}, body, headers = {}, sign
   }
 }
 
-/** Return a query with its question mark, "" for none; what is empty is left out. @param {Record<string, any>} query */
+/** Return a query string with its "?", without empty parameters; or "". @param {Record<string, any>} query */
 export function search(query) {
   const given = Object.entries(query).filter(([, value]) => value || value === 0);
   return given.length ? `?${new URLSearchParams(given)}` : "";

@@ -1,4 +1,4 @@
-/** From the address to a view. */
+/** Shows the view that belongs to the address. */
 
 import { ask, newToken, now, session } from "./api.js";
 import { announce, byId, fill, h, link, text } from "./dom.js";
@@ -15,7 +15,7 @@ import { stuck } from "./views/stuck.js";
 import { startSession } from "./views/token.js";
 
 /**
- * A view is a function of the address and of the API's answers; where only a filter has changed, `say` is announced.
+ * A view is a function of the address and of the API's responses. `say` is announced when only the filters change.
  * @typedef {{title: string, content: import("./dom.js").Child, say?: string}} Shown
  * @typedef {(place: import("./parts/address.js").Place, signal: AbortSignal) => Promise<Shown>} View
  */
@@ -36,9 +36,9 @@ const VIEWS = [
 ];
 
 /** @type {View} */
-const nowhere = async () => ({ title: "There is nothing here", content: link("back", "#/stuck", "See what is stuck") });
+const nowhere = async () => ({ title: "Page not found", content: link("back", "#/stuck", "Show stuck builds") });
 
-/** Seconds after which the count in the header takes a build for stuck. */
+/** Seconds after which the header counts a build as stuck. */
 const DAY = 86_400;
 
 const main = byId("main");
@@ -54,10 +54,10 @@ async function show() {
   const view = VIEWS.find(([pattern]) => pattern.test(path))?.[1] ?? nowhere;
   main.setAttribute("aria-busy", "true");
   if (!session.token) await newToken();
-  const failed = (error) => /** @type {Shown} */ ({ title: "This did not work", content: problem(error, show) });
+  const failed = (error) => /** @type {Shown} */ ({ title: "The request failed", content: problem(error, show) });
   const made = await view(place, signal).catch(failed);
   if (signal.aborted) return;
-  // Where only a filter has changed the focus stays; Back leads it to the link by which it left; else it begins on top.
+  // The focus stays when only the filters change, returns to the link that was followed after Back, else is on top.
   const id = path === before ? document.activeElement?.id : history.state?.focus;
   const notice = takeNotice();
   document.title = `${made.title} – Build Admin`;
@@ -89,5 +89,5 @@ if (isExact) {
   startSession();
   show();
 } else {
-  fill(main, "This browser is from before 2025 and would round large numbers. Use a newer one, or the API.");
+  fill(main, "This browser would round large numbers. Use a browser from 2025 or later, or the API.");
 }

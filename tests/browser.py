@@ -61,8 +61,8 @@ class Visit:
 
     def enter(self, given: str = "") -> None:
         """Enter a token on the view that asks for it."""
-        self.page.get_by_label("Token of an administrator").fill(given or token())
-        self.page.get_by_role("button", name="Go on", exact=True).click()
+        self.page.get_by_label("Administrator's token").fill(given or token())
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
 
     def open(self, address: str = "") -> Page:
         """Go to an address with a new token, and wait for the view."""

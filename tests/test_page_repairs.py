@@ -30,7 +30,7 @@ def test_stuck_builds_are_selected_repaired_and_restored(beside: Any, visits: Vi
     page = visit.open("#/stuck")
     page.get_by_label("host").fill(host)
     page.get_by_role("button", name="Show").click()
-    shows(page, "4 builds. The longest stuck first.")
+    shows(page, "4 builds. Longest stuck first.")
     assert f"host={host}" in page.url
     alive = page.get_by_role("row", name=f"octocat/flow-{new_id} {first + 3}")
     expect(alive).to_contain_text("alive: ")
@@ -59,13 +59,13 @@ def test_stuck_builds_are_selected_repaired_and_restored(beside: Any, visits: Vi
     assert service.find(first + 2)["status"] == service.find(first + 3)["status"] == "running"
     shows(page, "the worker lost its disk")
     expect(page.get_by_role("row", name=f"octocat/flow-{new_id} {first}")).to_contain_text("as repaired")
-    # A build that its worker overwrites after the repair is left as it is.
+    # A build that its worker overwrites after the repair is skipped.
     service.put(repaired | {"status": "success"})
     page.reload()
     visit.enter()
     expect(page.get_by_role("row", name=f"octocat/flow-{new_id} {first}")).to_contain_text("changed since by octokitty")
     page.get_by_role("link", name="Undo repair").click()
-    shows(page, "1 build changes, 1 is left as it is.")
+    shows(page, "1 build changes, 1 is skipped.")
     shows(page, "it has changed since, by octokitty")
     page.get_by_label("reason, kept with the repair").fill("it was alive")
     page.get_by_role("button", name="Put back 1 build").click()
@@ -114,8 +114,8 @@ def test_a_repair_of_builds_that_have_changed_since_the_preview_is_refused(
     problem = page.locator(".problem")
     expect(problem).to_be_focused()
     expect(problem).to_contain_text(f"1 build changed since: repository 6 · {first + 1}")
-    expect(problem).to_contain_text(f"1 build came along: repository 6 · {first + 3}")
-    expect(problem).to_contain_text(f"1 build would not change any more: repository 6 · {first}")
+    expect(problem).to_contain_text(f"1 build joined the selection: repository 6 · {first + 3}")
+    expect(problem).to_contain_text(f"1 build would no longer change: repository 6 · {first}")
     expect(page.get_by_label("reason, kept with the repair")).to_have_value("it died")
     assert site.find(first + 1)["status"] == "running"
     page.get_by_role("button", name="Change 3 builds").click()
@@ -133,7 +133,7 @@ def test_a_repair_whose_response_is_lost_can_be_repeated_and_is_applied_once(
     before = int(site.get(REPAIRS).headers["X-Total-Count"])
     page.route(f"**{REPAIRS}", lose_response)
     page.get_by_role("button", name="Change 2 builds").click()
-    expect(page.locator(".problem")).to_contain_text("may have been done or not")
+    expect(page.locator(".problem")).to_contain_text("may or may not have been made")
     page.unroute(f"**{REPAIRS}")
     page.get_by_role("button", name="Change 2 builds").click()
     expect(page.locator(".notice")).to_contain_text("2 builds changed.")
@@ -160,11 +160,11 @@ def test_the_faults_of_a_repair_are_shown_at_their_fields(site: Service, visits:
 
 def test_without_stuck_builds_the_oldest_waiting_build_is_named(site: Service, visits: Visits, new_id: int) -> None:
     page = visits(site).open(f"#/stuck?host=quiet-{new_id}")
-    shows(page, "Nothing that passes these filters is stuck. No build waits or runs.")
+    shows(page, "No stuck build matches these filters. No build is pending or running.")
     now = int(time.time())
     site.create(id=new_id * 1000, status="running", created=now, started=now - 120, host=f"quiet-{new_id}")
     page.get_by_role("button", name="Show").click()
-    shows(page, "The oldest build that waits or runs does so for 2 minutes.")
+    shows(page, "The longest time that a build has been pending or running is 2 minutes.")
 
 
 def test_a_revision_is_undone(site: Service, visits: Visits, new_id: int) -> None:

@@ -1,10 +1,10 @@
-/** Differences: the fields that change, each with what it was and what it becomes. */
+/** Differences: the fields that change, with the old and the new value of each. */
 
 import { h, pairs, text } from "../dom.js";
 import { same } from "../json.js";
 import { shown } from "./fields.js";
 
-/** @typedef {Record<string, {from: any, to: any}>} Changes as the API has them, by field; null is no value */
+/** @typedef {Record<string, {from: any, to: any}>} Changes by field, as in the API; null is no value */
 
 /** Return the fields in which two builds differ. @returns {Changes} */
 export function changesOf(before, after) {
@@ -26,7 +26,7 @@ function between(name, from, to) {
   return [h("del", {}, shown(name, from, false)), arrow, h("ins", {}, shown(name, to, false))];
 }
 
-/** Return a long text in which only what is between the words that both begin and end with is marked. */
+/** Return the difference of two long texts, in which their common first and last words are not marked. */
 function byWords(from, to) {
   const [old, young] = [from.split(/(?<=\s)/), to.split(/(?<=\s)/)];
   const most = Math.min(old.length, young.length);

@@ -1,18 +1,18 @@
-/** Filters: as a form has them, as the address has them, as the API's list takes them, and as a repair's `where`. */
+/** Filters: in a form, in the address, as query parameters of the API's lists, and as a repair's `where`. */
 
 import { Refused } from "../api.js";
 import { h } from "../dom.js";
 import { go, href } from "./address.js";
 import { integer, showFaults, valuesOf } from "./form.js";
 
-/** @typedef {Record<string, string>} Filters as the address has them; a repository is its full name or its id */
+/** @typedef {Record<string, string>} Filters as in the address; a repository is its full name or its id */
 
-/** A repository and a number as people write them, or as Vela's own address has them. */
+/** A repository with a number (`octocat/hello-world 12`, `…/12`, `…#12`), or a build's address on a Vela server. */
 const SPOKEN = /^\s*(?:https?:\/\/[^/]+\/)?([^/\s#]+\/[^/\s#]+)[\s/#]+(\d+)\/?\s*$/;
 
 /**
- * Return a view of a form and of what `find` finds by it; what the API refuses is said on top of the form.
- * @param {string} path of the view @param {any} form whose `id` leads to a build
+ * Return a view of a form and of what `find` returns. A refusal by the API is shown above the form.
+ * @param {string} path of the view @param {any} form if its field `id` is filled in, it opens that build
  * @param {() => Promise<{say: string, found: import("../dom.js").Child}>} find
  */
 export async function filtered(path, form, find) {
@@ -31,7 +31,7 @@ export async function filtered(path, form, find) {
   }
 }
 
-/** Return the filters that a form has. @returns {Filters} */
+/** Return the filters in a form. @returns {Filters} */
 export function filtersOf(form) {
   const filters = valuesOf(form);
   const [, repo, number] = SPOKEN.exec(filters.repo ?? "") ?? [];
@@ -40,12 +40,12 @@ export function filtersOf(form) {
   return filters;
 }
 
-/** Return the parameters of the API's list. @param {Filters} filters */
+/** Return filters as query parameters of the API's lists. @param {Filters} filters */
 export function toList({ repo = "", ...others }) {
   return { ...others, [/^\d+$/.test(repo) ? "repo_id" : "repo"]: repo, per_page: 100 };
 }
 
-/** Return a repair's `where`: the same, typed. @param {Filters} filters @returns {Record<string, any>} */
+/** Return filters as a repair's `where`, with their types. @param {Filters} filters @returns {Record<string, any>} */
 export function toWhere(filters) {
   const { per_page, ...given } = toList(filters);
   const typed = (name, value) => {

@@ -1,4 +1,4 @@
-/** Plan: a change of many builds is previewed; then exactly what was previewed is done, or nothing is. */
+/** The preview of a repair or of its undo, and the button that applies exactly what was previewed. */
 
 import { ask, requestId } from "../api.js";
 import { announce, button, counted, fill, h, text } from "../dom.js";
@@ -7,13 +7,13 @@ import { showFaults } from "./form.js";
 import { buildLink, learnIds } from "./names.js";
 import { table } from "./table.js";
 
-/** Milliseconds for which the form rests before it is previewed, and how many builds are shown at once. */
+/** Milliseconds after the last change of the form until it is previewed, and the number of builds to show at once. */
 const REST = 400;
 const SOME = 100;
 
 /**
- * Return what shows the preview, the button that does it, and `rest`, to be called when the form has changed.
- * The API takes the form's `body` at `path`; `done` takes the repair that was made, `leaveOut` one of all these ids.
+ * Return the area of the preview, the button, and `rest`, to be called when the form changes. `body` returns what is
+ * posted to `path`, `done` is called with the new repair, `leaveOut` with an id to leave out and the ids of all builds.
  * @param {{path: string, verb: string, form: HTMLFormElement, body: () => any, done: (repair: any) => void,
  *     signal: AbortSignal, leaveOut?: (id: any, all: any[]) => void}} work
  */
@@ -23,7 +23,7 @@ export function plan({ path, verb, form, body, done, signal, leaveOut }) {
   const ready = (isReady) => apply.setAttribute("aria-disabled", String(!isReady));
   let newest = new AbortController();
   let timer;
-  /** @type {any} what is shown and can be done: what was sent, its tag, the answer, an id for the request to come */
+  /** @type {any} the preview: what was sent, its tag, the response, and an id for the request that applies it */
   let planned = null;
   form.onsubmit = (event) => event.preventDefault();
   ready(false);
@@ -43,7 +43,7 @@ export function plan({ path, verb, form, body, done, signal, leaveOut }) {
     const either = AbortSignal.any([signal, newest.signal]);
     const sent = body();
     try {
-      // The reason is no part of what is previewed: it may be given last.
+      // The reason is not part of the tag, and may be entered after the preview.
       const previewed = { ...sent, reason: sent.reason || "a preview" };
       const options = { method: "POST", query: { dry_run: true }, body: previewed, signal: either };
       const { body: answer, etag } = await ask(path, options);
@@ -109,13 +109,13 @@ function summary({ changed, unchanged, alive, skipped: left }) {
   const part = (count, one, many) => count > 0 && `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
   return `${[
     `${counted(changed, "build")} ${changed === 1 ? "changes" : "change"}`,
-    part(unchanged, "is so already", "are so already"),
+    part(unchanged, "is unchanged", "are unchanged"),
     part(alive, "is alive and left out", "are alive and left out"),
-    part(left?.length, "is left as it is", "are left as they are"),
+    part(left?.length, "is skipped", "are skipped"),
   ].filter(Boolean).join(", ")}.`;
 }
 
-/** Say in what two previews differ; nothing was done. */
+/** Return the differences of two previews, as an error. */
 function since(before, after) {
   const [old, young] = [before, after].map((builds) => new Map(builds.map(({ id, etag }) => [id, etag])));
   const those = (words, of, is) => {
@@ -124,13 +124,13 @@ function since(before, after) {
     return ids.length > 0 && h("p", {}, `${counted(ids.length, "build")} ${words}:`, some);
   };
   return h("div", { class: "problem", tabindex: -1 },
-    h("p", {}, "Nothing was changed, because this is no longer what was previewed. Look at it again:"),
+    h("p", {}, "Nothing was changed, because the builds have changed since the preview. Review the new preview:"),
     those("changed since", young, (id) => old.has(id) && old.get(id) !== young.get(id)),
-    those("came along", young, (id) => !old.has(id)),
-    those("would not change any more", old, (id) => !young.has(id)));
+    those("joined the selection", young, (id) => !old.has(id)),
+    those("would no longer change", old, (id) => !young.has(id)));
 }
 
-/** Return the repair that a request has made though its answer was lost. */
+/** Return the repair that a request has made whose response was lost. */
 async function landed(request) {
   const { body } = await ask("repairs", { query: { per_page: 10 } });
   return body.find((repair) => repair.request_id === request);

@@ -1,13 +1,13 @@
-/** Tables, and the way through the pages of a list. */
+/** Tables, and links to the pages of a list. */
 
 import { h, link } from "../dom.js";
 import { href } from "./address.js";
 
-/** How many items a page has: the most that the API gives. */
+/** The number of items on a page, which is the API's maximum. */
 export const PER_PAGE = 100;
 
-// Where it is narrow the rows are stacked: each cell has the name of its column, and the roles are said once more, for
-// what is stacked is no table to a browser.
+// In a narrow window the rows are stacked, and each cell shows the name of its column. The explicit roles are needed
+// because a browser gives no table roles to elements that are displayed as blocks.
 /** Return a table. @param {string} label @param {any[]} columns their headings @param {any[][]} rows of cells */
 export function table(label, columns, rows) {
   const head = columns.map((column) => h("th", { role: "columnheader", scope: "col" }, column));
@@ -19,7 +19,7 @@ export function table(label, columns, rows) {
     h("tbody", { role: "rowgroup" }, body));
 }
 
-/** Return the parameters for a page of a list. @param {Record<string, string>} query the view's */
+/** Return the query parameters of a page. @param {Record<string, string>} query the view's */
 export function paged({ page }) {
   return { page, per_page: PER_PAGE };
 }

@@ -1,4 +1,4 @@
-/** A build as it is now: its fields in groups, the empty ones folded away. */
+/** View of a build: its fields in groups, and its empty fields in a closed list. */
 
 import { ask } from "../api.js";
 import { counted, h, link, pairs, text } from "../dom.js";
@@ -26,15 +26,15 @@ function since({ status: value, created, started, finished }) {
   return finished ? ["finished ", time(finished)] : ["created ", time(created)];
 }
 
-/** Return the ways to the views of a build. @param {string} id @param {"now" | "edit" | "history"} current */
+/** Return links to the views of a build. @param {string} id @param {"now" | "edit" | "history"} current */
 export function tabs(id, current) {
   const to = (name, path = `/${name}`) =>
     link(name, href(`builds/${id}${path}`), name, { "aria-current": name === current && "page" });
   return h("nav", { class: "tabs", "aria-label": "This build" }, to("now", ""), to("edit"), to("history"));
 }
 
-/** Return what is to be said of fields that cannot be shown as they are. @param {string} names as the API has them */
+/** Return a notice about unreadable fields. @param {string} names from the header X-Unreadable */
 export function broken(names) {
-  const words = ["The record holds what cannot be shown as it is, in ", text(names), ". An overwrite replaces that."];
+  const words = ["Fields whose values cannot be shown exactly: ", text(names), ". An edit replaces the value."];
   return names && h("p", { class: "notice" }, words);
 }

@@ -1,4 +1,4 @@
-/** Builds: found by repository and number, by id, and by what else the API's list filters by. */
+/** View of the list of builds, with its filters. */
 
 import { ask } from "../api.js";
 import { counted, h, link, text } from "../dom.js";
@@ -15,7 +15,7 @@ export async function builds({ query }, signal) {
   return filtered("builds", formOf("builds-form", query), async () => {
     const { body, total } = await ask("builds", { query: toList(query), signal });
     await learn(body, signal);
-    const say = total ? `${counted(total, "build")}. The newest first.` : "No build passes these filters.";
+    const say = total ? `${counted(total, "build")}. Newest first.` : "No build matches these filters.";
     const create = link("new", href("builds/new"), "Create a build");
     return { say, found: [total > 0 && list(body), pager("builds", query, total), h("p", {}, create)] };
   });

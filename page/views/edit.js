@@ -1,4 +1,4 @@
-/** Edit: a build as a form, the difference before it is saved, and what to do when somebody else was faster. */
+/** Views to edit and to create a build: a form, a preview of the difference, and conflicts. */
 
 import { ask, now, requestId } from "../api.js";
 import { button, counted, fill, h } from "../dom.js";
@@ -11,11 +11,11 @@ import { exact } from "../parts/times.js";
 import { broken, tabs } from "./build.js";
 import { conflict } from "./conflict.js";
 
-/** The zero of each kind of field, of which a new build is made. */
+/** The initial value of each kind of field in a new build. */
 const ZEROS = { status: "pending", time: 0, integer: 0, text: "" };
 
 /**
- * The build as it was read, its tag ("" for a new one), and the texts that were typed, by field.
+ * The build as it was read, its tag ("" for a new build), and the texts of the changed fields.
  * @typedef {{base: any, etag: string, typed: Record<string, string>}} Draft
  */
 
@@ -113,7 +113,7 @@ function editor(state) {
     if (error.status !== 412) throw error;
     const [newest] = (await ask(`builds/${body.id}/revisions`, { query: { per_page: 1 } })).body;
     const theirs = await ask(`builds/${body.id}`);
-    // The answer to an earlier attempt was lost, but it has done just this.
+    // An earlier attempt, whose response was lost, has stored this build.
     if (newest?.request_id === request && isEmpty(changesOf(theirs.body, body))) return saved(body);
     if (!etag) throw error;
     fill(below, conflict(state, body, theirs, newest));
@@ -121,11 +121,11 @@ function editor(state) {
 
   function saved({ id }) {
     keepDraft(undefined);
-    go(href(`builds/${id}`), etag ? "Saved. What was there before is in the history." : "Created.");
+    go(href(`builds/${id}`), etag ? "Saved. The previous version is in the history." : "Created.");
   }
 }
 
-/** Return the build that a draft stands for; a newer field that was emptied is null. @param {Draft} draft */
+/** Return the complete build of a draft. A newer field that was cleared is null. @param {Draft} draft */
 function whole({ base, typed }) {
   const build = { ...base };
   for (const [name, words] of Object.entries(typed)) {

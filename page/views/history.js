@@ -1,4 +1,4 @@
-/** History: who changed what of a build, the newest first, and the way back to what was there before. */
+/** Views of the revisions of a build and of one revision, with its undo. */
 
 import { ask } from "../api.js";
 import { button, counted, fill, h, link, text } from "../dom.js";
@@ -18,20 +18,20 @@ export async function revisions({ path: [, id], query }, signal) {
   const to = ({ revision }) => link(`revision-${revision}`, href(`${path}/${revision}`), `revision ${revision}`);
   const what = ({ changes }) => (changes.id?.from === null ? "created the build" : difference(changes));
   const rows = body.map((made) => [to(made), who(made), what(made)]);
-  const say = total ? `${counted(total, "revision")}. The newest first.` : "Nobody has changed this build here.";
-  const list = total > 0 && table("Revisions", ["revision", "who", "changes"], rows);
+  const say = total ? `${counted(total, "revision")}. Newest first.` : "This build has no revisions.";
+  const list = total > 0 && table("Revisions", ["revision", "by", "changes"], rows);
   return { title, say, content: [tabs(id, "history"), h("p", {}, say), list, pager(path, query, total)] };
 }
 
-/** Return what a build is called; history outlives a build. */
+/** Return the name of a build, which may be deleted while its revisions remain. */
 async function titleOf(id, signal) {
   const { body } = await ask(`builds/${id}`, { signal }).catch(() => ({ body: null }));
-  if (!body) return `build ${id}, which is gone`;
+  if (!body) return `build ${id} (deleted)`;
   await learn([body], signal);
   return nameOf(body);
 }
 
-/** Return who made a revision or a repair, when, by which request and as part of which repair. */
+/** Return the user, the time, the request and the repair of a revision; or those of a repair. */
 export function who({ by, at, request_id, repair, revision }) {
   const part = revision && repair && [", ", link(`repair-${revision}`, href(`repairs/${repair}`), `repair ${repair}`)];
   return [text(by), " ", time(at), part, " ", h("small", {}, "request ", text(request_id))];
@@ -43,7 +43,7 @@ export async function putBack({ path: [, id, , number] }, signal) {
   const area = h("div", {});
   if (revision.before) await preview();
   const heading = h("h2", {}, revision.before ? "What it changed" : "It created the build");
-  const back = revision.before && [h("h2", {}, "Back to before it"), area];
+  const back = revision.before && [h("h2", {}, "Put back"), area];
   const content = [tabs(id, "history"), h("p", {}, who(revision)), heading, difference(revision.changes), back];
   return { title: `${await titleOf(id, signal)}, revision ${number}`, content };
 
@@ -66,7 +66,7 @@ export async function putBack({ path: [, id, , number] }, signal) {
       await undo(etag, false);
       go(href(`builds/${id}/history`), `Put back what was there before revision ${number}.`);
     } catch (error) {
-      const late = "The build has changed since, so nothing was put back. Look at it again:";
+      const late = "The build has changed since the preview, so nothing was put back. Review the new preview:";
       if (error.status === 412) await preview(h("p", { class: "problem", tabindex: -1 }, late));
       else area.prepend(problem(error));
       area.querySelector(".problem").focus();

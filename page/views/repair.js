@@ -1,4 +1,4 @@
-/** Repair: on the left which builds, what they become and why; on the right exactly what that would change. */
+/** View to repair builds: a form on the left, its preview on the right. */
 
 import { now } from "../api.js";
 import { counted } from "../dom.js";
@@ -9,7 +9,7 @@ import { control, formOf, fromText, setValues, valuesOf } from "../parts/form.js
 import { plan, sides } from "../parts/plan.js";
 import { selection } from "./stuck.js";
 
-/** What says which build it is, which a repair cannot set, and what the form has anyway. */
+/** Fields that a repair cannot set, or that the form's template already has. */
 const HAS = ["id", "repo_id", "number", "status", "error", "finished"];
 
 /** @type {import("../main.js").View} */

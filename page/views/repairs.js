@@ -1,4 +1,4 @@
-/** Repairs: who changed many builds at once, why, what has become of them since, and the way back. */
+/** Views of the list of repairs, of one repair with its builds, and of its undo. */
 
 import { ask } from "../api.js";
 import { counted, h, link, pairs, text } from "../dom.js";
@@ -17,12 +17,12 @@ const to = (number) => link(`repair-${number}`, href(`repairs/${number}`), `repa
 export async function repairs({ query }, signal) {
   const { body, total } = await ask("repairs", { query: paged(query), signal });
   const rows = body.map((made) => [to(made.repair), text(made.reason), made.changed, who(made), standing(made)]);
-  const say = total ? `${counted(total, "repair")}. The newest first.` : "Nothing was repaired yet.";
-  const list = total > 0 && table("Repairs", ["repair", "reason", "builds", "who", "undone"], rows);
+  const say = total ? `${counted(total, "repair")}. Newest first.` : "There are no repairs yet.";
+  const list = total > 0 && table("Repairs", ["repair", "reason", "builds", "by", "undone"], rows);
   return { title: "Repairs", say, content: [h("p", {}, say), list, pager("repairs", query, total)] };
 }
 
-/** Say what a repair undoes, and by which it was undone. */
+/** Return the repair that a repair undoes, and the one that has undone it. */
 function standing({ undoes, undone_by }) {
   return [undoes && ["undoes ", to(undoes), ". "], undone_by ? ["undone by ", to(undone_by)] : "not undone"];
 }
@@ -35,7 +35,7 @@ export async function oneRepair({ path: [, number], query }, signal) {
   const rows = found.map((build) => [buildLink(build.id), difference(build.changes), state(build)]);
   const undo = link("undo", href(`repairs/${number}/undo`), `Undo repair ${number}…`, { class: "button" });
   /** @type {[string, import("../dom.js").Child][]} */
-  const facts = [["why", text(made.reason)], ["who", who(made)], ["state", standing(made)]];
+  const facts = [["reason", text(made.reason)], ["by", who(made)], ["state", standing(made)]];
   const asField = (name) => (["stuck_before", "after", "before"].includes(name) ? "created" : name);
   const which = (name, value) => shown(asField(name), [value].flat().join(", "));
   for (const [name, value] of Object.entries(made.where ?? {})) facts.push([`where ${name}`, which(name, value)]);

@@ -1,4 +1,4 @@
-/** Stuck: what has waited or run for too long, the longest first, why we think so, and what of it is to be repaired. */
+/** View of stuck builds with the evidence for each, and their selection for a repair. */
 
 import { ask, now } from "../api.js";
 import { announce, counted, fill, h, text } from "../dom.js";
@@ -13,7 +13,7 @@ import { distance, time } from "../parts/times.js";
 /** The seconds in each unit of "for more than". */
 const UNITS = { h: 3600, d: 86_400 };
 
-/** What is selected, on this page and on those beside it; with other filters it begins anew. */
+/** The selected builds, on all pages of the list. A change of the filters clears the selection. */
 export const selection = { of: "", all: false, ids: new Set() };
 
 /** @type {import("../main.js").View} */
@@ -26,18 +26,18 @@ export async function stuck({ query }, signal) {
   return filtered("stuck", formOf("stuck-form", { ...query, older }), async () => {
     const { body, total } = await ask("builds/stuck", { query: { ...toList(filters), page, before }, signal });
     await learn(body.map((item) => item.build), signal);
-    const say = total ? `${counted(total, "build")}. The longest stuck first.` : await nothing(filters, signal);
+    const say = total ? `${counted(total, "build")}. Longest stuck first.` : await nothing(filters, signal);
     const found = total > 0 && list(body, total, { ...filters, stuck_before: before });
     return { say, found: [found, pager("stuck", query, total)] };
   });
 }
 
 async function nothing(filters, signal) {
-  const what = Object.keys(filters).length ? "Nothing that passes these filters is stuck." : "Nothing is stuck.";
+  const what = Object.keys(filters).length ? "No stuck build matches these filters." : "No build is stuck.";
   const query = { ...toList(filters), before: now() + 60, per_page: 1 };
   const [oldest] = (await ask("builds/stuck", { query, signal })).body;
-  if (!oldest) return `${what} No build waits or runs.`;
-  return `${what} The oldest build that waits or runs does so for ${distance(oldest.since, "")}.`;
+  if (!oldest) return `${what} No build is pending or running.`;
+  return `${what} The longest time that a build has been pending or running is ${distance(oldest.since, "")}.`;
 }
 
 function list(items, total, where) {

@@ -1,4 +1,4 @@
-/** In and out: a token is asked for in place when there is none or it is refused; what is below stays as it is. */
+/** The form for the token. It is shown above the view, which keeps its state, if there is no token or it is refused. */
 
 import { fault, newToken, now, session } from "../api.js";
 import { byId, fill, text } from "../dom.js";
@@ -6,10 +6,10 @@ import { read } from "../json.js";
 
 const KEY = "build-admin-token";
 
-/** Seconds before a token's end at which a new one is offered. */
+/** Seconds before a token expires at which the page offers to enter a new one. */
 const SOON = 300;
 
-/** Begin with the token that was kept for this tab, if one was; from then on show whose it is and how long it lasts. */
+/** Use the token that is stored for this tab, if there is one, and show its subject and its remaining time. */
 export function startSession() {
   session.ask = panel;
   session.token = sessionStorage.getItem(KEY) ?? "";
@@ -28,7 +28,7 @@ function showSession() {
   fill(byId("left"), left > 0 ? `${Math.ceil(left / 60)} min left` : "expired");
 }
 
-/** Return what the token claims, which only the service can check. @returns {{sub?: string, exp?: number}} */
+/** Return the claims of the token, without checking its signature. @returns {{sub?: string, exp?: number}} */
 function claims() {
   try {
     const payload = atob(session.token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"));
@@ -38,19 +38,19 @@ function claims() {
   }
 }
 
-/** Forget the token, and all that is shown. */
+/** Remove the token, and reload the page. */
 function leave() {
   sessionStorage.removeItem(KEY);
   location.hash = "#/stuck";
   location.reload();
 }
 
-/** Ask for a token. @param {string} sentence the service's about the old one @returns {Promise<void>} */
+/** Ask for a token. @param {string} sentence the service's, about the old token @returns {Promise<void>} */
 function panel(sentence) {
   const [section, input, keep, said] = ["token", "f-token", "token-keep", "token-fault"].map(byId);
   const focused = /** @type {any} */ (document.activeElement);
   fill(byId("token-heading"), session.token ? "A new token is needed" : "Sign in");
-  fill(byId("token-said"), session.token && "What you have typed is still here, below.");
+  fill(byId("token-said"), session.token && "Your input below is kept.");
   fill(said, sentence && text(sentence));
   keep.checked = Boolean(sessionStorage.getItem(KEY));
   section.hidden = false;
@@ -58,7 +58,7 @@ function panel(sentence) {
   return new Promise((resolve) => {
     section.querySelector("form").onsubmit = async (event) => {
       event.preventDefault();
-      // People copy more than the token: the end of the line, or the name of the header.
+      // Accept a token that is pasted with a line end, or with the name of the header.
       const given = input.value.trim().replace(/^(authorization:\s*)?bearer\s+/i, "");
       const isOne = /^[\x21-\x7e]+$/.test(given);
       const refused = isOne ? await fault(given).catch((error) => error.message) : "Paste a token here.";
