@@ -1,8 +1,8 @@
-"""Soak: many mixed requests, most of them sound and some hostile; the service must not grow, fail or lose anything.
+"""Send many mixed requests, some of them invalid; the service must not grow, fail or lose an overwrite.
 
-`make soak` runs it at length, over loopback. Each user has builds of his own, which he overwrites, repairs and puts
-back; all of them overwrite a few shared ones. After each of ten legs every user is gone, and the service's memory,
-threads and open files are read. At the end each build's history must have what was accepted, and nothing else.
+`make soak` runs it for long. Each user overwrites, repairs and restores its own builds, and all of them overwrite a few
+shared ones. After each of ten legs the users close their connections, and the memory, threads and open files of the
+service are read. At the end the revisions of each build must be those of the accepted changes.
 """
 
 import argparse
@@ -23,13 +23,13 @@ from torture_repairs import rows
 
 USERS, LEGS = 16, 10
 
-#: What there may be more at the end than at half: memory, as no allocator is quite still, and files, for a thread opens
-#: the database when it first needs it.
+#: The growth that is allowed from the first half to the end: of memory (a share, and bytes), because allocators vary,
+#: and of open files, because a thread opens the database at its first request.
 GROWTH, SLACK, FILES = 0.05, 4 * 1024 * 1024, 8
 
 
 class Sample(NamedTuple):
-    """What a process has: bytes of memory (VmRSS), threads and open files."""
+    """Bytes of resident memory, threads and open files of a process."""
 
     memory: int
     threads: int
@@ -40,7 +40,7 @@ class Sample(NamedTuple):
 
 
 def sample(service: Service) -> Sample:
-    """Return what a service has; Linux tells."""
+    """Return the sample of a service from /proc."""
     assert service.process
     process = Path(f"/proc/{service.process.pid}")
     status = dict(line.split(":", 1) for line in (process / "status").read_text(encoding="ascii").splitlines())
@@ -49,10 +49,10 @@ def sample(service: Service) -> Sample:
 
 
 def rested(service: Service) -> Sample:
-    """Return what a service has when it has closed every connection; its clients have left. Raises TimeoutError."""
+    """Return the sample of a service once it has closed all connections. Raises TimeoutError after 20 seconds."""
     here, deadline = f":{service.port:04X} ", time.monotonic() + 20
     while time.monotonic() < deadline:
-        # A connection's own address, the other's, and its state: 01 is established, 08 is closed by the client alone.
+        # Each line has the local address, the remote address and the state: 01 is ESTABLISHED, 08 is CLOSE_WAIT.
         connections = (line.split()[1:4] for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines())
         if not any(f"{own} ".endswith(here) and state in ("01", "08") for own, _, state in connections):
             return sample(service)
@@ -61,7 +61,7 @@ def rested(service: Service) -> Sample:
 
 
 def soak(requests: int, seconds: float, data: Path, url: str = "") -> tuple[Figures, list[Sample]]:
-    """Ask a service on an empty store so many times, for no longer than so many seconds; then check the histories."""
+    """Send `requests` requests within `seconds` to a service on an empty store, and check the revisions."""
     figures, deadline = Figures(), time.monotonic() + seconds
     with running(DATA=data, DATABASE_URL=url, stderr=subprocess.DEVNULL) as service:
         create(service, figures)
@@ -75,7 +75,7 @@ def soak(requests: int, seconds: float, data: Path, url: str = "") -> tuple[Figu
                 user.join()
                 figures.add(user.counts)
             samples.append(rested(service))
-            print(f"  {figures.statuses.total()} answers: {samples[-1]}", flush=True)
+            print(f"  {figures.statuses.total()} responses: {samples[-1]}", flush=True)
     figures.faults += missing(figures, data, url)
     if time.monotonic() > deadline:
         figures.faults.append(f"not all of {requests} requests were made in {seconds:.0f} s")
@@ -90,14 +90,14 @@ def create(service: Service, figures: Figures) -> None:
 
 
 def grown(samples: Sequence[Sample]) -> list[str]:
-    """Return in words what has grown from the first half to the end."""
+    """Return a fault if the last sample exceeds those of the first half by more than the allowed growth."""
     half, end = Sample(*map(max, zip(*samples[: LEGS // 2 + 1], strict=True))), samples[-1]
     most = Sample(int(half.memory * (1 + GROWTH)) + SLACK, half.threads, half.files + FILES)
-    return [f"{end} at the end, and at the most {half} until half"] if any(map(gt, end, most)) else []
+    return [f"{end} at the end, but at most {half} in the first half"] if any(map(gt, end, most)) else []
 
 
 def missing(figures: Figures, data: Path, url: str) -> list[str]:
-    """Return in words what the histories lack, or have that nobody has asked for."""
+    """Return a fault for each accepted change without a revision, and for each revision without a request."""
     history: dict[int, list[int]] = {}
     found = set()
     for build_id, revision, text in rows(data, url, "SELECT build_id, revision, changes FROM build_revisions"):
@@ -108,15 +108,15 @@ def missing(figures: Figures, data: Path, url: str) -> list[str]:
     for build_id, revisions in history.items():
         least, most = figures.accepted[build_id], figures.accepted[build_id] + figures.unknown[build_id]
         if sorted(revisions) != list(range(1, len(revisions) + 1)) or not least <= len(revisions) <= most:
-            faults.append(f"history of {build_id}: {len(revisions)} revisions, and {least} to {most} are known of")
+            faults.append(f"build {build_id} has {len(revisions)} revisions, but {least} to {most} are expected")
     return faults
 
 
 def main() -> int:
-    """Run at length, print the figures, and return 1 if something has grown, failed or been lost."""
+    """Run it on both databases, print the results, and return 1 if there was a fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=500_000, help="on each store")
-    parser.add_argument("--minutes", type=float, default=30, help="for each store, at the most")
+    parser.add_argument("--minutes", type=float, default=30, help="at most, on each store")
     options = parser.parse_args()
 
     def at_length(data: Path, url: str = "") -> Figures:

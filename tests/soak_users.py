@@ -1,4 +1,4 @@
-"""The users of a soak: what each does, and what of it the store must have at the end."""
+"""The users of a soak: the requests that they send, and the changes that must be stored at the end."""
 
 import contextlib
 import json
@@ -15,13 +15,13 @@ from typing import Any
 
 from service import BUILD, BUILDS, REPAIRS, Service, build, token
 
-#: Builds of each user, and those that all overwrite.
+#: The number of builds of each user, and the ids of the shared builds.
 OWN, SHARED = 30, range(1, 5)
 
 HEAD = re.compile(rb"HTTP/1\.[01] (\d{3}) .*?\r\n\r\n", re.DOTALL)
 LENGTH, ETAG = re.compile(rb"\r\ncontent-length: (\d+)", re.I), re.compile(rb'\r\netag: ("[^"]+")', re.I)
 
-#: What is no HTTP, or none that is taken, and what is answered.
+#: Malformed or unsupported requests, with the expected statuses.
 BROKEN = (
     (b"nonsense\r\n\r\n", 400),
     (b"GET /health HTTP/1.1\r\n\r\n", 400),
@@ -36,13 +36,13 @@ BROKEN = (
 
 @dataclass
 class Figures:
-    """What was seen, to be reported, and what the histories must have."""
+    """The results of a soak, and the changes that must be stored."""
 
     statuses: Counter[int] = field(default_factory=Counter)
-    #: By build, how many changes were accepted, and how many more may have been, for nobody has read the answer.
+    #: By build, the number of accepted changes, and of changes whose response was not read.
     accepted: Counter[int] = field(default_factory=Counter)
     unknown: Counter[int] = field(default_factory=Counter)
-    #: The titles of accepted overwrites, and the errors of repairs; each is used once.
+    #: The builds with the titles of accepted overwrites and the errors of repairs; each text is used once.
     marks: set[tuple[int, str]] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
 
@@ -55,13 +55,12 @@ class Figures:
 
     def __str__(self) -> str:
         statuses = ", ".join(f"{status}: {number}" for status, number in sorted(self.statuses.items()))
-        return (
-            f"{self.statuses.total()} answers ({statuses}), {self.accepted.total()} changes, {len(self.faults)} faults"
-        )
+        changes, faults = self.accepted.total(), len(self.faults)
+        return f"{self.statuses.total()} responses ({statuses}), {changes} changes, {faults} faults"
 
 
 class User(threading.Thread):
-    """Asks `requests` times or a few more, until `deadline`, and notes what was accepted."""
+    """Sends at least `requests` requests, until `deadline`, and records which changes were accepted."""
 
     def __init__(self, service: Service, number: int, leg: int, requests: int, deadline: float) -> None:
         super().__init__(daemon=True)
@@ -108,7 +107,7 @@ class User(threading.Thread):
         return "\r\n".join(lines).encode() + body
 
     def ask(self, expected: Any, *request: Any) -> tuple[int, str, bytes]:
-        """Send a request, and return the answer's status, tag and body; note a status that was not expected."""
+        """Send a request; return the status, the tag and the body of the response. An unexpected status is a fault."""
         self.connection = self.connection or self.connect()
         self.connection.sendall(self.request(*request))
         return self.receive(expected, self.connection, request)
@@ -118,13 +117,13 @@ class User(threading.Thread):
         data = b""
         while not (head := HEAD.match(data)):
             if not (more := connection.recv(65536)):
-                raise ConnectionError(f"no answer to {request}")
+                raise ConnectionError(f"no response to {request}")
             data += more
         length = LENGTH.search(head[0])
         body = bytearray(data[head.end() :])
         while length and len(body) < int(length[1]):
             if not (more := connection.recv(65536)):
-                raise ConnectionError(f"half an answer to {request}")
+                raise ConnectionError(f"an incomplete response to {request}")
             body += more
         status, tag = int(head[1]), ETAG.search(head[0])
         self.counts.statuses[status] += 1
@@ -138,11 +137,11 @@ class User(threading.Thread):
             self.counts.marks.add((build_id, mark))
 
     def any_build(self, ids: Sequence[int] = (), **fields: Any) -> dict[str, Any]:
-        """Return a build of the user's own, or one of the shared with these ids, with a title that is new."""
+        """Return one of the user's own builds, or of those with `ids`, with a new title."""
         repo_id = 1 if ids else self.number + 2
         return build(id=self.random.choice(ids or self.own), repo_id=repo_id, title=next(self.marks), **fields)
 
-    # What a user does.
+    # The actions of a user.
 
     def overwrite(self) -> int:
         sent = self.any_build(status="running")
@@ -174,7 +173,7 @@ class User(threading.Thread):
         self.ask((200, 404), "GET", "/metrics")
 
     def repair(self) -> None:
-        """Preview and carry out; then put back all together, every other time."""
+        """Preview and apply a repair, and undo it in half of the cases."""
         error = next(self.marks)
         where = {"repo_id": self.number + 2, "ids": self.random.sample(self.own, 3)}
         asked = {"where": where, "set": {"error": error, "status": "error"}, "reason": "a soak"}
@@ -215,14 +214,14 @@ class User(threading.Thread):
         self.ask(401, "GET", BUILDS)
         self.head = kept
 
-    def send_what_is_no_http(self) -> None:
+    def send_malformed_http(self) -> None:
         text, status = self.random.choice(BROKEN)
         with contextlib.closing(self.connect()) as connection:
             connection.sendall(text)
             self.receive(status, connection, text)
 
     def be_slow(self) -> None:
-        """Send a request in pieces, while another connection has sent half of it and sends no more."""
+        """Send a request in pieces, while another connection has sent only a part of it."""
         sent = self.any_build()
         request = self.request("PUT", BUILD, sent)
         with contextlib.closing(self.connect()) as connection, contextlib.closing(self.connect()) as other:
@@ -233,8 +232,8 @@ class User(threading.Thread):
             self.receive(200, connection, "slowly")
         self.accept(sent["id"], sent["title"])
 
-    def be_lost(self) -> None:
-        """Leave before the answer, or in the middle of a large one, with requests behind the first."""
+    def disconnect(self) -> None:
+        """Close the connection before the response, or during a large one, also with pipelined requests."""
         sent = self.any_build(SHARED)
         overwrite, large = self.request("PUT", BUILD, sent), self.request("GET", "/openapi.json")
         self.connection = self.connection or self.connect()
@@ -246,7 +245,7 @@ class User(threading.Thread):
         self.leave(reset=self.random.random() < 0.5)
 
 
-#: What a user does, and how often beside the others.
+#: The actions of a user, with their weights.
 ACTS: dict[Callable[[User], object], int] = {
     User.overwrite: 30,
     User.overwrite_what_was_read: 5,
@@ -256,7 +255,7 @@ ACTS: dict[Callable[[User], object], int] = {
     User.repair: 3,
     User.undo: 3,
     User.be_refused: 2,
-    User.send_what_is_no_http: 3,
+    User.send_malformed_http: 3,
     User.be_slow: 1,
-    User.be_lost: 3,
+    User.disconnect: 3,
 }

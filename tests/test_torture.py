@@ -47,11 +47,11 @@ def test_killing_postgresql_leaves_no_partial_repair(data: Path) -> None:
     assert figures.faults == []
 
 
-def test_a_soak_loses_nothing_and_gets_the_answers_that_are_due_on_sqlite(data: Path) -> None:
+def test_a_soak_on_sqlite_gets_the_expected_responses_and_loses_nothing(data: Path) -> None:
     figures, _ = soak(1_200, 120, data)
     assert figures.faults == []
 
 
-def test_a_soak_loses_nothing_and_gets_the_answers_that_are_due_on_postgresql(data: Path, new_database: Any) -> None:
+def test_a_soak_on_postgresql_gets_the_expected_responses_and_loses_nothing(data: Path, new_database: Any) -> None:
     figures, _ = soak(1_200, 120, data, new_database())
     assert figures.faults == []
