@@ -180,7 +180,7 @@ def test_a_revision_is_undone(site: Service, visits: Visits, new_id: int) -> Non
     expect(page.locator(".problem")).to_contain_text("has changed since")
     expect(page.locator(".problem")).to_be_focused()
     page.get_by_role("button", name="Put back 2 fields").click()
-    expect(page.locator(".notice")).to_contain_text("Put back what was there before revision 2.")
+    expect(page.locator(".notice")).to_contain_text("Put back the build before revision 2.")
     assert site.find(new_id) == build(id=new_id, status="running", title="before")
     page.get_by_role("link", name="revision 1").click()
     shows(page, "It created the build")

@@ -64,7 +64,7 @@ export async function putBack({ path: [, id, , number] }, signal) {
   async function carryOut(etag) {
     try {
       await undo(etag, false);
-      go(href(`builds/${id}/history`), `Put back what was there before revision ${number}.`);
+      go(href(`builds/${id}/history`), `Put back the build before revision ${number}.`);
     } catch (error) {
       const late = "The build has changed since the preview, so nothing was put back. Review the new preview:";
       if (error.status === 412) await preview(h("p", { class: "problem", tabindex: -1 }, late));
