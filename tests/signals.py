@@ -1,4 +1,4 @@
-"""Signals to what the tests have started. Windows has but Ctrl-C, which is for all that share a console."""
+"""Signals to processes that the tests have started. Windows has only Ctrl-C, which goes to all of a console."""
 
 import functools
 import signal
@@ -11,11 +11,11 @@ from platforms import WINDOWS
 #: How a supervisor stops the service: systemd with SIGTERM, WinSW with Ctrl-C.
 STOP = signal.SIGINT if WINDOWS else signal.SIGTERM
 
-# Sends Ctrl-C as WinSW does: it leaves its own console, and joins that of the process whose id it reads.
+# Sends Ctrl-C as WinSW does: it detaches from its console, and attaches to that of the process whose id it reads.
 _SENDER = """
 import ctypes, sys
 kernel32 = ctypes.windll.kernel32
-kernel32.SetConsoleCtrlHandler(None, True)  # what it sends is not for itself
+kernel32.SetConsoleCtrlHandler(None, True)  # Ignore Ctrl-C.
 kernel32.FreeConsole()
 for line in sys.stdin:
     print(kernel32.AttachConsole(int(line)) and kernel32.GenerateConsoleCtrlEvent(0, 0), flush=True)
@@ -24,7 +24,7 @@ for line in sys.stdin:
 
 
 def own_console() -> dict[str, Any]:
-    """Return the arguments of Popen for a process that is to get a signal: on Windows, a console of its own."""
+    """Return arguments of Popen for a process that can be sent a signal: on Windows it needs its own console."""
     if not WINDOWS:
         return {}
     _sender()
@@ -45,7 +45,7 @@ def send(process: "subprocess.Popen[Any]", signum: signal.Signals) -> None:
 
 @functools.cache
 def _sender() -> Any:
-    """Return the pipes to the program that sends Ctrl-C; it is started once, so that sending takes no time."""
+    """Return the pipes to the program that sends Ctrl-C. It is started once, because its start takes time."""
     process = subprocess.Popen(
         [sys.executable, "-c", _SENDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

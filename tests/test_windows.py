@@ -1,4 +1,4 @@
-"""Windows: deploy/README.md's lines in cmd.exe, and the service as WinSW starts and stops it."""
+"""The commands for Windows in deploy/README.md, run by cmd.exe, with a service that is run as WinSW would."""
 
 import itertools
 import re
@@ -13,20 +13,20 @@ from platforms import needs_cmd
 from service import ROOT, Service, address, environment
 from signals import own_console, send
 
-#: The programs of those lines that are not run: WinSW, in whose place is a class, and curl.
+#: The commands that are not run: WinSW's, which the class WinSW replaces, and curl's.
 WINSW = re.compile(r'"[^"]*\\build-admin\.exe" (\w+)$')
 CURL = re.compile(r"curl\.exe .*?(http://.*)$")
 
 
 def blocks() -> list[list[str]]:
-    """Return the blocks of command lines in the section for Windows, in order."""
+    """Return the blocks of commands in the section for Windows, in order."""
     section = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8").partition("\n## Windows\n")[2]
     found = re.findall(r"^```bat\n(.*?)^```$", section.partition("\n## ")[0], re.DOTALL | re.MULTILINE)
     return [block.splitlines() for block in found]
 
 
 class WinSW:
-    """What WinSW does with build-admin.xml, after its documentation; Python is the one of the tests."""
+    """Starts and stops the service as WinSW's documentation says of build-admin.xml, with the tests' Python."""
 
     def __init__(self, file: Path) -> None:
         self._file, self.folder = file, file.parent
@@ -67,7 +67,7 @@ class WinSW:
 
 
 def cmd(script: list[str], folder: Path) -> str:
-    """Run lines with cmd.exe in a folder, and return what they print; fail where one does."""
+    """Run commands with cmd.exe in a folder, and return their output. Raises AssertionError if one fails."""
     file = folder / "lines.bat"
     lines = "".join(f"{line}\nif errorlevel 1 exit /b 1\n" for line in script)
     file.write_text(f"@echo off\n{lines}", encoding="oem")
@@ -80,9 +80,9 @@ def cmd(script: list[str], folder: Path) -> str:
 
 
 @needs_cmd
-def test_the_lines_for_windows_install_run_upgrade_and_stop_a_service(tmp_path: Path, single_file: Path) -> None:
+def test_the_commands_for_windows_install_upgrade_and_stop_the_service(tmp_path: Path, single_file: Path) -> None:
     def moved(text: str) -> str:
-        """Put a folder in the place of the drive C, and this Python in that of the installed one."""
+        """Replace the drive C by a folder, and the installed Python by this one."""
         return re.sub("^py ", lambda _: f'"{sys.executable}" ', text.replace("C:\\Program", f"{tmp_path}\\Program"))
 
     here, data = tmp_path / "here", tmp_path / "ProgramData" / "BuildAdmin" / "data"
@@ -110,7 +110,7 @@ def test_the_lines_for_windows_install_run_upgrade_and_stop_a_service(tmp_path: 
         winsw.stop()
     finally:
         winsw.kill()
-    # What a clean stop leaves: a store that is one file.
+    # After a stop the store is a single file.
     assert sorted(file.name for file in data.iterdir()) == ["builds.sqlite3", "signing.key"]
     assert (data.parent / "backup.sqlite3").is_file()
     assert sorted(file.name for file in winsw.folder.iterdir()) == [

@@ -50,8 +50,8 @@ def main(arguments: list[str]) -> int:
         return set_up
     with postgresql_over_tcp() as url:
         wine = {"WINEPREFIX": str(PREFIX), "WINEARCH": "win64", "WINEDEBUG": "-all", "WINEPATH": r"C:\Python"}
-        # Libpq is to look for no file with a password or a certificate: Wine cannot say what a file is in the way that
-        # libpq asks for, and libpq tells so on stderr.
+        # Keep libpq from looking for files with passwords and certificates. It would use a function that Wine lacks,
+        # and print a warning.
         libpq = {"PGPASSWORD": "none", "PGSSLMODE": "disable"}
         process = subprocess.Popen(
             ["wine", PYTHON, "-m", "pytest", *arguments],
