@@ -120,9 +120,7 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frozen]:
 
 
 @needs_own_postgresql
-def test_requests_time_out_while_postgresql_hangs(
-    frozen: Frozen,
-) -> None:
+def test_requests_time_out_while_postgresql_hangs(frozen: Frozen) -> None:
     service, _, freeze, thaw = frozen
     requests: list[Callable[[], Answer]] = [
         lambda: service.put(build(id=1, title="new")),
@@ -151,9 +149,8 @@ def test_requests_time_out_while_postgresql_hangs(
             assert list(pool.map(timed, [request] * 8)) == [(200, True)] * 8
 
 
-def test_a_postgresql_that_freezes_in_the_middle_of_a_repair_holds_no_thread_and_leaves_nothing_of_it(
-    frozen: Frozen,
-) -> None:
+@needs_own_postgresql
+def test_a_repair_during_which_postgresql_hangs_times_out_and_writes_nothing(frozen: Frozen) -> None:
     service, url, freeze, thaw = frozen
     repair = {"where": {"ids": [1]}, "set": {"status": "error"}, "reason": "x"}
     made = service.repair({"ids": [1]}, {"title": "repaired"}).json["repair"]
