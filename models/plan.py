@@ -1,4 +1,4 @@
-"""Plan: what a repair is going to do, or an undo of one; the tag that names exactly that."""
+"""Plan: what a repair or an undo is going to change, and the tag that identifies exactly that."""
 
 import hashlib
 import json
@@ -14,11 +14,11 @@ class Planned(NamedTuple):
 
     Attributes:
         id: the build's id.
-        etag: its opaque tag, as it is.
-        changes: the JSON text of what differs afterwards, by field.
-        values: the columns that are written.
-        revision: the number of the revision that this leaves.
-        before: what that revision keeps of the build as it is.
+        etag: its opaque tag before the change.
+        changes: the fields that differ afterwards, as JSON.
+        values: the columns to write.
+        revision: the number of the new revision.
+        before: `before` of that revision.
 
     """
 
@@ -31,7 +31,7 @@ class Planned(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """A build that an undo leaves as it is, and why: what has become of it, in words."""
+    """A build that an undo does not restore, and the reason in words."""
 
     id: int
     why: str
@@ -39,16 +39,16 @@ class Skipped(NamedTuple):
 
 @dataclass
 class Plan:
-    """What is to be done.
+    """The plan of a repair or an undo.
 
     Attributes:
-        purpose: what is asked for; its JSON text is a part of the tag.
+        purpose: what is requested; its JSON is a part of the tag.
         alive: how many builds are left out because a worker still runs them.
         selected: how many builds are selected.
         changed: how many of them change.
-        skipped: those that an undo leaves as they are; None for a repair.
-        unreadable: the ids and fields of selected builds that cannot be shown as they are stored: `7.title`.
-        faults: by id and field, what is wrong with builds that would result.
+        skipped: those that an undo does not restore; None for a repair.
+        unreadable: the ids and unreadable fields of selected builds, such as `7.title`.
+        faults: the faults that changed builds would have, by id and field.
 
     """
 
@@ -64,17 +64,17 @@ class Plan:
         self._hash = hashlib.sha256(json.dumps(self.purpose, sort_keys=True).encode())
 
     def select(self, build_id: int, etag: str | None, build: Mapping[str, Any] | None) -> None:
-        """Count a build among those selected, in the order of their ids; it and its tag are None where it is gone."""
+        """Count a selected build, in the order of ids. The build and its tag are None if it has been deleted."""
         self.selected += 1
         self._hash.update(f"\n{build_id} {etag}".encode())
         self.unreadable += [f"{build_id}.{name}" for name in unreadable(build or {})]
 
     @property
     def tag(self) -> str:
-        """The opaque tag of what is asked for, and of the state of each selected build."""
+        """The opaque tag of what is requested and of the state of each selected build."""
         return self._hash.hexdigest()[:32]
 
     @property
     def unchanged(self) -> int:
-        """How many selected builds are already as they are to become."""
+        """How many selected builds already are as requested."""
         return self.selected - self.changed - len(self.skipped or ())

@@ -1,4 +1,4 @@
-"""Planning: what a repair, or an undo of one, does to each build; it changes none."""
+"""Planning: finds out what a repair or an undo would change in each build, and changes nothing."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,24 +25,24 @@ from build_admin.models.workers import Workers
 
 T = TypeVar("T")
 
-#: Builds that one repair can change.
+#: Maximum number of builds in a repair.
 MOST = 10_000
 
-#: Builds that are in memory at once. One whose texts are at their limits takes 200 KB, with what is planned for it.
+#: How many builds are in memory at once. A build with texts of maximum length takes 200 KB, with its planned changes.
 AT_ONCE = 100
 
-#: Returns what is wrong with a build, by field; nothing where PUT would take it.
+#: Returns the faults of a build by field; empty if PUT would accept it.
 Check = Callable[[Mapping[str, Any]], Faults]
 
 
 @dataclass(frozen=True)
 class Order:
-    """A repair that is asked for.
+    """A requested repair.
 
     Attributes:
-        where: the filters as they were sent, and will be shown.
-        set: by field, what is set; None clears a newer field.
-        reason: why, 1 to 1000 characters.
+        where: the filters, as they were sent.
+        set: the fields that are set; None clears a newer field.
+        reason: the reason, 1 to 1000 characters.
 
     """
 
@@ -52,12 +52,12 @@ class Order:
 
 
 class _Change(NamedTuple):
-    """What is done alike to many builds, and so is made once: it costs time, and memory.
+    """A change that many builds have in common. It is computed once, to save time and memory.
 
     Attributes:
-        changes: the JSON text of what differs afterwards, by field.
-        values: the columns that are written.
-        faults: what is wrong with that, by field.
+        changes: the fields that differ afterwards, as JSON.
+        values: the columns to write.
+        faults: the faults of the change by field.
 
     """
 
@@ -67,14 +67,14 @@ class _Change(NamedTuple):
 
 
 class Planning:
-    """What could be done to the builds in a database, in work that the database is already running.
+    """Plans repairs and undos of the builds in a database. For use in a transaction.
 
-    Builds are planned while they are read, a few at a time. What is counted in the Plan, and its tag, is complete when
-    the last of them has been yielded.
+    Builds are planned in batches while they are read. The counts and the tag of the Plan are complete when the last
+    build has been yielded.
     """
 
     def __init__(self, database: Database, columns: Columns, faults: Check) -> None:
-        """Plan for builds whose columns are given; each must be without `faults` afterwards."""
+        """Plan for builds with these columns. A changed build must be without `faults`."""
         self._database = database
         self._faults = faults
         self._rules = Rules(database, columns)
@@ -84,7 +84,7 @@ class Planning:
         self._lock = Statement(database, self._locking(locked))
 
     def repair(self, order: Order, plan: Plan, lock: bool) -> Iterator[Planned]:
-        """Yield the builds that a repair changes, by id; with `lock` they are all locked before.
+        """Yield the builds that a repair changes, ordered by id. With `lock`, all of them are locked first.
 
         Raises RepoUnknown, BuildsNotThere, TooManyBuilds and peewee.DatabaseError.
         """
@@ -94,12 +94,12 @@ class Planning:
             text = canonical(stored)
             tag = etag(text, stored)
             plan.select(stored["id"], tag, stored)
-            # What is set has been checked; a build without a fault has none afterwards.
+            # The set values have been checked, so only a build that had faults before can have some.
             faulty = self._faults(stored) and self._faults(normal({**stored, **order.set}, stored))
             key = tuple(map(stored.row.get, order.set))
             if key not in alike:
                 if len(alike) >= AT_ONCE:
-                    alike.clear()  # they are not alike, and may be long
+                    alike.clear()  # the builds differ, and each change may be large
                 alike[key] = self._change(stored, order.set)
             change = alike[key]
             if change is None:
@@ -110,7 +110,7 @@ class Planning:
             yield Planned(stored["id"], tag, change.changes, change.values, last + 1, kept)
 
     def undo(self, repair: int, plan: Plan, lock: bool) -> Iterator[Planned]:
-        """Yield the builds that are put back, by id; with `lock` all of the repair are locked before.
+        """Yield the builds that an undo restores, ordered by id. With `lock`, all of the repair are locked first.
 
         Raises RepairNotFound and peewee.DatabaseError.
         """
@@ -130,7 +130,7 @@ class Planning:
                     plan.skipped.append(Skipped(left.build_id, back))
 
     def _change(self, stored: StoredBuild, assigned: Mapping[str, Any]) -> _Change | None:
-        """Return what changes in every build whose columns that are assigned to hold the same; None for nothing."""
+        """Return the change of all builds that have the same values in the assigned columns as `stored`, or None."""
         fields = {**stored, **assigned}
         build = normal(fields, stored)
         changed = changes(stored, build)
@@ -139,7 +139,7 @@ class Planning:
         return _Change(compact(changed), to_row(build, changed), self._rules.faults([(stored, fields)])[0])
 
     def _select(self, filters: Filters, plan: Plan, lock: bool) -> list[int]:
-        """Return the ids of the builds that are selected, in order, and lock them."""
+        """Return the ids of the selected builds, ordered, and lock these builds."""
         filters = filters.with_repo_id(self._repos)
         if filters.ids is not None:
             there = {row[0] for row in rows(self._database, Build.select(Build.id).where(Build.id << filters.ids))}
@@ -156,19 +156,19 @@ class Planning:
         return ids
 
     def _locking(self, query: Any) -> Any:
-        """Return the query so that it locks its rows, in its order: so two that meet wait, and neither for ever."""
+        """Return the query with a lock on its rows. Repairs lock in the order of ids, which prevents deadlocks."""
         return query.for_update() if isinstance(self._database, PostgresqlDatabase) else query
 
 
 def batches(items: Iterable[T]) -> Iterator[list[T]]:
-    """Yield the items, AT_ONCE at a time."""
+    """Yield the items in lists of AT_ONCE."""
     rest = iter(items)
     while batch := list(islice(rest, AT_ONCE)):
         yield batch
 
 
 def _back(plan: Plan, left: Left, lock: bool) -> Planned | str:
-    """Return how a build is put back, or why it is not."""
+    """Return how a build is restored, or why it is not."""
     if left.now is None:
         plan.select(left.build_id, None, None)
         return "it is gone"

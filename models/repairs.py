@@ -1,4 +1,4 @@
-"""Repairs: many builds changed in one transaction, all or none, and put back in one."""
+"""Repairs: changes many builds in one transaction, and restores them in one."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,20 +21,20 @@ from build_admin.models.stores.many import Many
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.tables import Columns
 
-#: Any constant: whoever writes a repair takes PostgreSQL's advisory lock of this number, so that repairs come in turn.
+#: Key of the advisory lock with which repairs in PostgreSQL are applied one after the other.
 _ADVISORY_LOCK = 0x726570616972
 
-#: Given some of the builds that would change, in order, shows them.
+#: Called with batches of the builds that would change, in order.
 Show = Callable[[Sequence[Planned]], object]
 
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a repair or an undo.
+    """The result of a repair or an undo.
 
     Attributes:
-        plan: what was planned.
-        repair: the repair as it is spoken of; None where nothing was written.
+        plan: the plan.
+        repair: the repair that was stored; None if nothing was written.
 
     """
 
@@ -46,7 +46,7 @@ class Repairs:
     """The repairs of the builds in a database."""
 
     def __init__(self, database: Database, columns: Columns, faults: Check) -> None:
-        """Repair the builds whose columns are given; each must be without `faults` afterwards."""
+        """Repair builds with these columns. A changed build must be without `faults`."""
         self._database = database
         self._planning = Planning(database, columns, faults)
         self._builds = Many(database, Build)
@@ -54,22 +54,22 @@ class Repairs:
         self._links = Many(database, RepairRevision)
 
     def repair(self, order: Order, author: Author, precondition: Precondition, show: Show | None = None) -> Done:
-        """Set the same fields of all the builds that are selected, or of none.
+        """Set the same fields of all selected builds, or of none.
 
         Args:
-            order: which builds, what is set, and why.
-            author: who asks.
-            precondition: what the tag of the plan is checked with, when every build that it speaks of is locked.
-            show: for a dry run: it is called with what would change, and nothing is written.
+            order: the requested repair.
+            author: who requests it.
+            precondition: called with the tag of the plan, while all of its builds are locked.
+            show: makes this a dry run; called with the builds that would change.
 
         Raises:
-            RepoUnknown: no repository has the name that is asked for.
-            BuildsNotThere: a build that is named by its id is not there.
+            RepoUnknown: no repository has the name in the filters.
+            BuildsNotThere: there is no build with one of the ids in the filters.
             TooManyBuilds: more than MOST are selected.
-            PreconditionFailed: `precondition` says so.
-            FaultyBuilds: builds would result that PUT would refuse.
-            Unstorable: the table cannot hold a value, though it seemed to.
-            CommitLost: the database was lost with the commit, and cannot be asked whether the repair was stored.
+            PreconditionFailed: raised by `precondition`.
+            FaultyBuilds: a build would become one that PUT refuses.
+            Unstorable: the table cannot store a value.
+            CommitLost: it is not known whether the transaction was committed.
             peewee.DatabaseError: the database cannot be read or written; nothing was stored.
 
         """
@@ -80,9 +80,9 @@ class Repairs:
     def undo(
         self, repair: int, reason: str, author: Author, precondition: Precondition, show: Show | None = None
     ) -> Done:
-        """Put every build of a repair back that is still as the repair has left it, exactly as it was.
+        """Restore those builds of a repair exactly that have not changed since.
 
-        Raises RepairNotFound, and otherwise as `repair` does.
+        Raises RepairNotFound, and what `repair` raises.
         """
         record = {"reason": reason, "where": None, "set": None, "undoes": repair}
         plan = partial(Plan, ["undo", repair])
@@ -97,9 +97,9 @@ class Repairs:
         precondition: Precondition,
         show: Show | None,
     ) -> Done:
-        """Write builds while they are planned, or show them: all of them at once would take too much memory.
+        """Write or show builds in batches while they are planned; all of them at once would take too much memory.
 
-        What must not be written is known at the end only. Then the transaction is rolled back.
+        Only the end of the plan tells whether the repair is refused. Then the transaction is rolled back.
         """
 
         def work() -> Done:
@@ -144,7 +144,7 @@ class Repairs:
         self._links.insert([{"build_id": build.id, "revision": build.revision, "repair": repair} for build in builds])
 
     def _begin(self, dry_run: bool) -> None:
-        """Take the time that many builds need; a repair waits for the one before, and for no lock long."""
+        """Remove the timeouts of the transaction, except that for locks, and wait for another repair to end."""
         if isinstance(self._database, PostgresqlDatabase):
             self._database.unhurried()
             if not dry_run:

@@ -53,7 +53,7 @@ class RepairsResource:
         self._answer_page(req, resp, self._history.page)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Make the repair if it is the one that was previewed, or preview it."""
+        """Apply the repair that was previewed, or preview one."""
         dry_run = parameters(self._parameters, req)["dry_run"]
         order = Order(**self._load(self._repair, req))
         done = self._carry_out(partial(self._repairs.repair, order, _author(req)), req, resp, dry_run)
@@ -70,7 +70,7 @@ class RepairsResource:
         self._answer_page(req, resp, partial(self._history.builds, identifier(repair)))
 
     def on_post_undo(self, req: falcon.Request, resp: falcon.Response, repair: str) -> None:
-        """Put the builds of a repair back if the undo is the one that was previewed, or preview it."""
+        """Apply the undo that was previewed, or preview one."""
         dry_run = parameters(self._parameters, req)["dry_run"]
         reason = self._load(self._undo, req)["reason"]
         undo = partial(self._repairs.undo, identifier(repair), reason, _author(req))

@@ -76,11 +76,11 @@ class Database(peewee.Database):
     def write(self, work: Callable[[], T], *, alone: bool = False) -> T:
         """Run `work` in a transaction, and return what it returns.
 
-        The transaction is on disk when this returns; in a group, when the group has ended. `work` may raise a Refusal,
-        but only before it has written anything.
+        The transaction is on disk when this returns; in a group, when the group has ended.
 
         Args:
-            work: reads and writes, and may be run more than once.
+            work: reads and writes, and may be run more than once. In a group, it may raise a Refusal only before it has
+                written anything.
             alone: whether it takes too long for a group; then it never shares a transaction.
 
         Raises:
