@@ -35,8 +35,13 @@ from build_admin.models.stores.store import Store, open_store
 from build_admin.models.stuck import Stuck
 from build_admin.resources.build import BuildResource
 from build_admin.resources.builds import BuildsResource
-from build_admin.resources.openapi import OpenapiResource
-from build_admin.resources.operations import HealthResource, MetricsResource, ReadyResource, VersionResource
+from build_admin.resources.operations import (
+    HealthResource,
+    MetricsResource,
+    OpenapiResource,
+    ReadyResource,
+    VersionResource,
+)
 from build_admin.resources.page import PageResource
 from build_admin.resources.repairs import RepairsResource
 from build_admin.resources.repos import ReposResource

@@ -3,6 +3,6 @@
 from pathlib import Path
 
 from build_admin.openapi.document import text
-from build_admin.resources.openapi import FILE
+from build_admin.resources.operations import OPENAPI
 
-(Path(__file__).parent.parent / "resources" / FILE).write_text(text(), encoding="utf-8", newline="\n")
+(Path(__file__).parent.parent / "resources" / OPENAPI).write_text(text(), encoding="utf-8", newline="\n")

@@ -6,12 +6,11 @@ import falcon
 from marshmallow import ValidationError
 
 from build_admin.models.build import canonical, etag
-from build_admin.models.builds import Author, Builds
+from build_admin.models.builds import Builds
 from build_admin.models.errors import BuildRefused
-from build_admin.resources import request_body, unreadable
-from build_admin.resources.address import address
+from build_admin.resources import unreadable
 from build_admin.resources.preconditions import Preconditions
-from build_admin.resources.query import parameters
+from build_admin.resources.request import address, author, parameters, read_body
 from build_admin.schemas import document
 from build_admin.schemas.build import BuildSchema
 from build_admin.schemas.parameters import OverwriteParameters
@@ -39,12 +38,12 @@ class BuildResource:
         """Overwrite the build, or create it if the client says `If-None-Match: *`; answer with what is stored."""
         dry_run = parameters(self._parameters, req)["dry_run"]
         preconditions = Preconditions.of(req)
-        fields = self._load(request_body.read(req, self._max_body), preconditions.creates)
+        fields = self._load(read_body(req, self._max_body), preconditions.creates)
         repo = fields.pop("repo", None)
         try:
             overwritten = self._builds.overwrite(
                 fields,
-                Author(req.context.subject, req.context.request_id),
+                author(req),
                 create=preconditions.creates,
                 precondition=preconditions.check if preconditions else None,
                 dry_run=dry_run,

@@ -12,9 +12,8 @@ from build_admin.models.filters import Filters
 from build_admin.models.listing import Listing
 from build_admin.models.repos import Repos
 from build_admin.resources import paging, unreadable
-from build_admin.resources.identifier import identifier
 from build_admin.resources.preconditions import Preconditions
-from build_admin.resources.query import parameters
+from build_admin.resources.request import identifier, parameters
 from build_admin.schemas.parameters import MAX_PER_PAGE, PER_PAGE, ListParameters, Parameters, QueueParameters
 
 #: The most builds in one answer of the queue; it bounds the memory of a request without paging.

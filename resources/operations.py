@@ -1,5 +1,6 @@
 """Operations: the routes about the service itself, which need no token."""
 
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import falcon
@@ -10,6 +11,9 @@ from build_admin.models.stores.tables import absent
 
 if TYPE_CHECKING:
     import prometheus_client
+
+#: The file of /openapi.json in this package; `make openapi` makes it from the routes and schemas.
+OPENAPI = "openapi.json"
 
 
 class HealthResource:
@@ -73,5 +77,18 @@ class MetricsResource:
 
         resp.data = generate_latest(self._registry)
         resp.content_type = CONTENT_TYPE_LATEST
+
+    on_head = on_get
+
+
+class OpenapiResource:
+    """The requests and responses of the service, in OpenAPI 3.1."""
+
+    def __init__(self) -> None:
+        self._text = resources.files(__package__).joinpath(OPENAPI).read_bytes()
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with the document."""
+        resp.data = self._text
 
     on_head = on_get

@@ -5,8 +5,7 @@ from urllib.parse import quote, urlencode
 
 import falcon
 
-from build_admin.resources.address import address
-from build_admin.resources.query import sent
+from build_admin.resources.request import address, sent
 
 
 def array(texts: Iterable[bytes]) -> bytes:

@@ -7,23 +7,19 @@ from typing import Any
 import falcon
 from marshmallow import Schema, ValidationError
 
-from build_admin.models.builds import Author, Precondition
+from build_admin.models.builds import Precondition
 from build_admin.models.errors import FaultyBuilds, PreconditionFailed, in_words
 from build_admin.models.planning import Order
 from build_admin.models.repair_history import RepairHistory
 from build_admin.models.repairs import Done, Repairs
-from build_admin.resources import layout, paging, request_body, unreadable
-from build_admin.resources.address import address
-from build_admin.resources.identifier import identifier
+from build_admin.resources import layout, paging, unreadable
 from build_admin.resources.preconditions import ANY, Preconditions
 from build_admin.resources.preview import Preview, skipped
-from build_admin.resources.query import parameters
+from build_admin.resources.request import address, author, identifier, parameters, read_body
 from build_admin.schemas import document
 from build_admin.schemas.build import BuildSchema
 from build_admin.schemas.parameters import OverwriteParameters, PageParameters, Parameters
 from build_admin.schemas.repair import RepairSchema, UndoSchema
-
-_PATH = "/api/v1/admin/repairs"
 
 
 class InvalidRepair(falcon.HTTPBadRequest):
@@ -56,9 +52,7 @@ class RepairsResource:
         """Apply the repair that was previewed, or preview one."""
         dry_run = parameters(self._parameters, req)["dry_run"]
         order = Order(**self._load(self._repair, req))
-        done = self._carry_out(partial(self._repairs.repair, order, _author(req)), req, resp, dry_run)
-        if done.repair:
-            resp.location = address(req, f"{_PATH}/{done.repair['repair']}")
+        self._carry_out(partial(self._repairs.repair, order, author(req)), req, resp, dry_run)
 
     def on_get_one(self, req: falcon.Request, resp: falcon.Response, repair: str) -> None:
         """Answer with a repair."""
@@ -73,10 +67,8 @@ class RepairsResource:
         """Apply the undo that was previewed, or preview one."""
         dry_run = parameters(self._parameters, req)["dry_run"]
         reason = self._load(self._undo, req)["reason"]
-        undo = partial(self._repairs.undo, identifier(repair), reason, _author(req))
-        done = self._carry_out(undo, req, resp, dry_run)
-        if done.repair:
-            resp.location = address(req, f"{_PATH}/{done.repair['repair']}")
+        undo = partial(self._repairs.undo, identifier(repair), reason, author(req))
+        self._carry_out(undo, req, resp, dry_run)
 
     on_head = on_get
     on_head_one = on_get_one
@@ -89,7 +81,7 @@ class RepairsResource:
         resp.data = paging.array(map(layout.text, page.items))
 
     def _load(self, schema: Schema, req: falcon.Request) -> dict[str, Any]:
-        body = request_body.read(req, self._max_body)
+        body = read_body(req, self._max_body)
         try:
             asked: dict[str, Any] = schema.load(document.load_object(body, "what is asked for, and the reason"))
         except ValidationError as error:
@@ -100,7 +92,7 @@ class RepairsResource:
 
     def _carry_out(
         self, repair: Callable[..., Done], req: falcon.Request, resp: falcon.Response, dry_run: bool
-    ) -> Done:
+    ) -> None:
         preview = Preview()
         try:
             done = repair(_precondition(req, dry_run), preview.add if dry_run else None)
@@ -109,16 +101,12 @@ class RepairsResource:
         req.context.repaired = done
         if done.repair:
             resp.status = falcon.HTTP_CREATED
+            resp.location = address(req, f"/api/v1/admin/repairs/{done.repair['repair']}")
             resp.data = layout.text({**done.repair, **skipped(done.plan)})
         else:
             resp.etag = done.plan.tag
             unreadable.name(resp, done.plan.unreadable)
             preview.answer(resp, done.plan)
-        return done
-
-
-def _author(req: falcon.Request) -> Author:
-    return Author(req.context.subject, req.context.request_id)
 
 
 def _precondition(req: falcon.Request, dry_run: bool) -> Precondition:

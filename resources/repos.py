@@ -8,7 +8,7 @@ import falcon
 from build_admin.models.repos import Repos
 from build_admin.models.stores.database import Database
 from build_admin.resources import paging
-from build_admin.resources.query import parameters
+from build_admin.resources.request import parameters
 from build_admin.schemas.parameters import RepoParameters
 
 #: The most repositories in one answer.

@@ -3,12 +3,10 @@
 import falcon
 
 from build_admin.models.build import canonical, etag
-from build_admin.models.builds import Author
 from build_admin.models.revisions import Revisions
 from build_admin.resources import layout, paging, unreadable
-from build_admin.resources.identifier import identifier
 from build_admin.resources.preconditions import Preconditions
-from build_admin.resources.query import parameters
+from build_admin.resources.request import author, identifier, parameters
 from build_admin.schemas.parameters import OverwriteParameters, PageParameters, Parameters
 
 
@@ -46,7 +44,7 @@ class RevisionsResource:
         req.context.overwritten = overwritten = self._revisions.undo(
             identifier(build_id),
             identifier(revision),
-            Author(req.context.subject, req.context.request_id),
+            author(req),
             preconditions.check,
             dry_run=dry_run,
         )

@@ -8,7 +8,7 @@ from build_admin.models.build import canonical, etag
 from build_admin.models.filters import Filters
 from build_admin.models.stuck import Stuck, StuckBuild
 from build_admin.resources import layout, paging, unreadable
-from build_admin.resources.query import parameters
+from build_admin.resources.request import parameters
 from build_admin.schemas.parameters import StuckParameters
 
 #: Seconds after which a build counts as stuck if `before` is not given.
