@@ -95,25 +95,34 @@ class Listener(waitress.server.TcpWSGIServer):  # type: ignore[misc]
                 channel.maintain()
 
     def handle_accept(self) -> None:
-        """Accept a connection.
+        """Accept the connections in the backlog, as far as there is capacity.
 
-        Waitress's own method logs each failure with a traceback and tries again at once. Without a free file
-        descriptor the connection stays in the backlog, and that would be an endless loop.
+        Waitress's own method accepts one, and a round of the loop takes long where many clients send much. It also
+        logs each failure with a traceback and tries again at once. Without a free file descriptor the connection stays
+        in the backlog, and that would be an endless loop.
         """
+        while self.readable() and self._accept():
+            pass
+
+    def _accept(self) -> bool:
+        """Accept a connection; return whether there may be another."""
         try:
             connection, address = self.socket.accept()
-        except (BlockingIOError, InterruptedError, ConnectionError):  # the client has left
-            return
+        except BlockingIOError:
+            return False
+        except (InterruptedError, ConnectionError):  # the client has left
+            return True
         except OSError as error:
             self._accept_again = time.monotonic() + RETRY
             self._say("a connection cannot be accepted; idle ones are closed for others", error.strerror)
             self._close_one()
-            return
+            return False
         if len(self.active_channels) < self.capacity:
             self._open(connection, address)
         else:
             self.pending = connection, address
             self._say("all connections are in use; idle ones are closed for others")
+        return True
 
     def bound_unsent(self) -> None:
         """Keep to MOST_UNSENT: shut down the connections whose clients have not read for longest. In any thread."""
@@ -146,10 +155,7 @@ class Listener(waitress.server.TcpWSGIServer):  # type: ignore[misc]
 
     def close_listener(self) -> None:
         """Stop listening. Open the connections in the backlog first: their clients may have sent requests."""
-        before = -1
-        while before < len(self.active_channels) < self.capacity:
-            before = len(self.active_channels)
-            self.handle_accept()
+        self.handle_accept()
         if self.pending:
             self._open(*self.pending)
         self.pending, self.accepting = None, False
