@@ -13,6 +13,7 @@ from typing import Any
 
 import jwt
 
+from build_admin.disk import give_name, make_folder
 from build_admin.settings import Settings, SettingsError
 
 #: Minimum length of a signing key in bytes (RFC 7518, section 3.2).
@@ -197,15 +198,14 @@ def _key_in(file: Path, ours: bool, make: bool) -> bytes:
 
 def _make_key(file: Path) -> None:
     """Create a random key that only its owner can read. If several processes do so at once, all use the first one's."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(file.parent)
     draft = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
         stream.write(secrets.token_urlsafe(48) + "\n")
         stream.flush()
         os.fsync(stream.fileno())
     try:
-        # Unlike a rename, a link never replaces an existing file.
         with contextlib.suppress(FileExistsError):
-            os.link(draft, file)
+            give_name(draft, file)
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)

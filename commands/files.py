@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from build_admin.commands.errors import CommandError
+from build_admin.disk import give_name
 
 #: The argument that stands for stdin or stdout.
 STANDARD = Path("-")
@@ -45,34 +46,10 @@ def new_file(path: Path) -> Iterator[Path]:
             yield partial
             with partial.open("r+b") as file:
                 os.fsync(file.fileno())
-            _name(partial, path)
+            give_name(partial, path)
         finally:
             partial.unlink(missing_ok=True)
-        _sync_folder(path.parent)
     except FileExistsError:
         raise CommandError(f"{path} is there already; name another file, or remove it first.") from None
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from error
-
-
-def _name(partial: Path, path: Path) -> None:
-    """Give the file the name `path`. Raises FileExistsError if that exists, even if it was made just now."""
-    try:
-        # Unlike a rename, a link never replaces a file.
-        os.link(partial, path)
-    except FileExistsError:
-        raise
-    except OSError:
-        # The file system has no hard links. O_EXCL reserves the name: it fails if another process has taken it.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        partial.replace(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return  # Windows cannot sync a folder, and its file systems journal a rename.
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

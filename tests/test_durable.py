@@ -1,10 +1,11 @@
-"""Durability: an overwrite is answered after it is on disk, whatever the database's own settings are."""
+"""Power: what is answered is on disk, whatever the database's own settings are."""
 
 import contextlib
 import json
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,48 +13,89 @@ from typing import Any
 import psycopg
 import pytest
 
-from service import Service, build, run, running
+from service import BUILDS, PROGRAM, Service, build, run, running
 
-#: System calls: a write to SQLite's write-ahead log, the end of a sync of it, and the beginning of a response.
+#: A write to SQLite's write-ahead log, the end of a sync of it, and the beginning of an answer that it is stored.
 _EVENTS = {
     "W": re.compile(r"pwrite64\(\d+<[^>]*-wal>"),
     "S": re.compile(r"(?:fsync|fdatasync)(?:\(\d+<[^>]*-wal>\)| resumed>\)) += 0"),
-    "A": re.compile(r'sendto\(.*"HTTP/1.1 200'),
+    "A": re.compile(r'sendto\(.*"HTTP/1.1 20[01]'),
 }
+
+#: What a file or folder gets a name by, and what syncs one: each path that is given or synced, without the folders.
+_NAMES = re.compile(r'(mkdir|link|fsync|fdatasync)\((?:\d+<|.*")([^">]*)[">].*= 0')
+
+
+@pytest.fixture(scope="module")
+def may_trace() -> None:
+    """Skip where system calls cannot be traced."""
+    strace = shutil.which("strace")
+    if not strace or subprocess.run([strace, "-e", "none", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("strace is not installed, or may not trace here")
 
 
 @contextlib.contextmanager
 def traced(service: Service, file: Path) -> Iterator[None]:
-    """Write the service's system calls to a file. Skip the test where they cannot be traced."""
-    if not shutil.which("strace"):
-        pytest.skip("strace is not installed")
+    """Write the service's system calls to a file."""
     assert service.process
     command = ["strace", "-f", "-y", "-e", "trace=pwrite64,fsync,fdatasync,sendto", "-o", str(file)]
     with subprocess.Popen(
         [*command, "-p", str(service.process.pid)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     ) as strace:
         assert strace.stderr
-        said = strace.stderr.readline()
-        if "attached" not in said:
-            pytest.skip(f"strace may not trace here: {said}")
+        assert "attached" in strace.stderr.readline()
         try:
             yield
         finally:
             strace.terminate()
 
 
-def test_on_sqlite_a_response_follows_the_sync_of_the_write_ahead_log(data: Path, tmp_path: Path) -> None:
+def write(service: Service) -> None:
+    """Write in each way that there is."""
+    service.create(id=2)
+    for number in range(3):
+        assert service.put(build(id=2, title=f"title {number}")).status == 200
+    newest = f"{BUILDS}/2/revisions/4/undo"
+    assert service.post(newest, If_Match=service.get(f"{BUILDS}/2").etag).status == 200
+    repair = service.repair({"ids": [1, 2]}, {"status": "error"})
+    assert repair.status == 201
+    assert service.undo(repair.json["repair"]).status == 201
+
+
+@pytest.mark.usefixtures("may_trace")
+def test_sqlite_answers_after_its_log_is_on_disk(data: Path, tmp_path: Path) -> None:
     with running(DATA=data) as service:
         service.create(id=1)
         with traced(service, tmp_path / "calls"):
-            for number in range(5):
-                assert service.put(build(id=1, title=f"title {number}")).status == 200
+            write(service)
     lines = (tmp_path / "calls").read_text(encoding="utf-8", errors="replace").splitlines()
     events = "".join(name for line in lines for name, event in _EVENTS.items() if event.search(line))
-    assert re.fullmatch("(W+S+A){5}", events), events
+    # What reads, or previews, writes nothing.
+    assert re.fullmatch("(W+S+A|A){10}", events), events
+    assert events.count("SA") == 7
 
 
-def test_on_postgresql_commits_are_synchronous_even_if_the_databases_default_is_off(
+@pytest.mark.usefixtures("may_trace")
+def test_a_start_names_its_folders_and_its_key_on_disk(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    strace = ("strace", "-D", "-f", "-y", "-e", "trace=mkdir,link,fsync,fdatasync", "-o", str(calls))
+    with running(DATA=tmp_path / "new" / "data", SIGNING_KEY="", program=(*strace, *PROGRAM)) as service:
+        assert service.process
+        ended = f"{service.process.pid} +++ exited with 0 +++"
+    deadline = time.monotonic() + 20
+    while ended not in (lines := calls.read_text(encoding="utf-8", errors="replace").splitlines()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    done = [(call[1], call[2].rpartition("/")[2]) for call in map(_NAMES.search, lines) if call]
+    for made, folder in (
+        (("mkdir", "new"), tmp_path.name),
+        (("mkdir", "data"), "new"),
+        (("link", "signing.key"), "data"),
+    ):
+        assert ("fsync", folder) in done[done.index(made) :], done
+
+
+def test_postgresql_commits_on_disk_whatever_the_database_has_by_default(
     new_database: Any, data: Path, tmp_path: Path
 ) -> None:
     url = new_database()
@@ -63,14 +105,15 @@ def test_on_postgresql_commits_are_synchronous_even_if_the_databases_default_is_
         connection.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
     with running(**settings) as service, psycopg.connect(url, autocommit=True) as connection:
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("off",)
+        service.create(id=1)
         connection.execute(
             "CREATE TABLE seen (setting text); "
             "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
             "INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NEW; END $$; "
-            "CREATE TRIGGER see BEFORE INSERT OR UPDATE ON builds FOR EACH ROW EXECUTE FUNCTION see()"
+            "CREATE TRIGGER see BEFORE INSERT ON build_revisions FOR EACH ROW EXECUTE FUNCTION see()"
         )
-        service.create(id=1)
-        service.put(build(id=1, title="new"))
-        (tmp_path / "builds").write_text(json.dumps(build(id=2)), encoding="utf-8")
+        write(service)
+        (tmp_path / "builds").write_text(json.dumps(build(id=3)), encoding="utf-8")
         assert run("import", str(tmp_path / "builds"), **settings).returncode == 0
-        assert connection.execute("SELECT setting, count(*) FROM seen GROUP BY setting").fetchall() == [("on", 3)]
+        # A creation, three overwrites and an undo; two builds repaired, and put back; an import.
+        assert connection.execute("SELECT setting, count(*) FROM seen GROUP BY setting").fetchall() == [("on", 10)]

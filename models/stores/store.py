@@ -9,6 +9,7 @@ from pathlib import Path
 
 import peewee
 
+from build_admin.disk import make_folder
 from build_admin.models import vela
 from build_admin.models.errors import StoreError
 from build_admin.models.repos import Repo
@@ -125,7 +126,7 @@ def _open_file(file: Path, flags: int) -> None:
     """Raise StoreError unless `file` can be opened with `flags`, which may create it."""
     try:
         if flags & os.O_CREAT:
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(file.parent)
         # SQLite would create a file that other users can read. Its journals get the mode of this file.
         os.close(os.open(file, flags, 0o600))
     except OSError as error:

@@ -1,0 +1,46 @@
+"""Disk: folders and names of files that are there after a power cut too."""
+
+import errno
+import os
+from pathlib import Path
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that only its owner can use, unless it exists; and its parents. Raises OSError."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for place in missing:
+        sync_folder(place.parent)
+
+
+def give_name(file: Path, name: Path) -> None:
+    """Give a file that is synced another name in its folder; the caller removes the old one, where it is left.
+
+    Raises FileExistsError if the name exists, even if it was made just now, and OSError.
+    """
+    try:
+        # Unlike a rename, a link never replaces a file.
+        os.link(file, name)
+    except FileExistsError:
+        raise
+    except OSError:
+        # The file system has no hard links. O_EXCL reserves the name: it fails if another process has taken it.
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        file.replace(name)
+    sync_folder(name.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Sync the names in a folder to disk, as far as that is possible. Raises OSError where the disk fails."""
+    if os.name == "nt":
+        return  # Windows cannot sync a folder, and its file systems journal a rename.
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        # A folder that may be written and not read, and a file system that cannot sync one: SQLite ignores both too.
+        if error.errno not in (errno.EACCES, errno.EINVAL, errno.ENOTSUP):
+            raise
