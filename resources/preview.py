@@ -1,4 +1,4 @@
-"""Preview: the answer to a repair that is not carried out, a build a line; it may be too long for the memory."""
+"""Preview: the answer to the dry run of a repair, a build a line, which may be too large for memory."""
 
 import contextlib
 import logging
@@ -18,17 +18,16 @@ log = logging.getLogger("build_admin.error")
 #: whose texts are at their limits it has several hundred megabytes.
 IN_MEMORY = 4 * 1024 * 1024
 
-#: Bytes that are left free for the counts. They come first, and are known last.
+#: Bytes reserved at the beginning for the counts, which are known only at the end.
 _COUNTS = 256
 
-
-#: Seconds after which a client may try again where temporary files cannot be written.
+#: Seconds after which a client may try again if temporary files cannot be written.
 _RETRY_AFTER = 60
 
 
 @contextlib.contextmanager
 def _in_words() -> Iterator[None]:
-    """Raise HTTPServiceUnavailable for OSError: temporary files cannot be written."""
+    """Raise HTTPServiceUnavailable for an OSError, which means that temporary files cannot be written."""
     try:
         yield
     except OSError as error:
@@ -41,9 +40,9 @@ def _in_words() -> Iterator[None]:
 
 
 class Preview:
-    """The JSON text of what would change, written while it is found.
+    """The JSON text of a dry run, written while its builds are planned.
 
-    Its methods raise HTTPServiceUnavailable where it is too long for the memory and temporary files cannot be written.
+    Its methods raise HTTPServiceUnavailable if it is too large for memory and temporary files cannot be written.
     """
 
     def __init__(self) -> None:
@@ -53,7 +52,7 @@ class Preview:
 
     @_in_words()
     def add(self, builds: Sequence[Planned]) -> None:
-        """Write what changes of some builds."""
+        """Write the planned changes of some builds."""
         for one in builds:
             line = f'{{"id":{one.id},"etag":"{one.etag}","changes":{one.changes}}}'
             self._file.write(self._between + line.encode())
@@ -61,8 +60,8 @@ class Preview:
 
     @_in_words()
     def answer(self, resp: falcon.Response, plan: Plan) -> None:
-        """Answer with what was added, and with the counts and the rest of the plan."""
-        rest = layout.text(skipped(plan))[2:-3]  # without what begins and ends an object
+        """Answer with the counts, the builds that were added, and the rest of the plan."""
+        rest = layout.text(skipped(plan))[2:-3]  # without the brackets of the object
         self._file.write(b"\n]" + (b",\n" + rest if rest else b"") + b"\n}\n")
         size = self._file.tell()
         counts = {
@@ -81,5 +80,5 @@ class Preview:
 
 
 def skipped(plan: Plan) -> dict[str, Any]:
-    """Return what an undo leaves as it is; a repair leaves nothing."""
+    """Return the builds that an undo leaves as they are, by the name of their field; a repair has no such field."""
     return {} if plan.skipped is None else {"skipped": [one._asdict() for one in plan.skipped]}

@@ -12,7 +12,6 @@ STATUSES = (
     "created", "pending", "pending approval", "running", "success", "failure", "error", "killed", "canceled", "skipped",
 )  # fmt: skip
 
-
 _DOCUMENTED = frozenset(DOCUMENTED)
 
 

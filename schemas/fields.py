@@ -28,13 +28,13 @@ def kind(value: Any) -> str:
 
 def text_fault(value: str) -> str | None:
     """Return what keeps a text from being stored as it is, a NUL or a lone surrogate; None if nothing does."""
-    if value.isascii():
-        return "has a NUL character, which cannot be stored; take it out." if "\0" in value else None
+    if "\0" in value:
+        return "has a NUL character, which cannot be stored; take it out."
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
         return f"has a lone surrogate at character {error.start}, which is not text; take it out."
-    return "has a NUL character, which cannot be stored; take it out." if "\0" in value else None
+    return None
 
 
 class Strict(fields.Field[Any]):

@@ -21,7 +21,6 @@ from build_admin.schemas.fields import (
 #: Every field of a revision.
 _WHOLE: dict[str, Any] = {"required": True, "error_messages": {"required": "is missing; a revision is imported whole."}}
 
-
 _ZEROS: dict[type, Any] = {Integer: 0, Boolean: False, StringMap: {}}
 
 #: A value of the type that each of a build's fields has, by name.
