@@ -54,6 +54,8 @@ from build_admin.settings import Settings
 #: The status of each error of the models and schemas; its message is the answer's `error`.
 STATUSES: dict[type[Exception], str] = {
     DocumentError: falcon.HTTP_BAD_REQUEST,
+    errors.BuildRefused: falcon.HTTP_BAD_REQUEST,
+    errors.RepairRefused: falcon.HTTP_BAD_REQUEST,
     errors.Unstorable: falcon.HTTP_BAD_REQUEST,
     errors.RepoUnknown: falcon.HTTP_BAD_REQUEST,
     errors.BuildsNotThere: falcon.HTTP_BAD_REQUEST,

@@ -39,7 +39,7 @@ def add_error_handlers(app: App, statuses: Mapping[type[Exception], str]) -> Non
 
     def refuse(req: falcon.Request, resp: falcon.Response, error: Exception, params: Any) -> None:
         status = next(status for kind, status in statuses.items() if isinstance(error, kind))
-        raise falcon.HTTPError(status, description=str(error))
+        raise falcon.HTTPError(status, description=str(error)) from error
 
     app.set_error_serializer(_serialize)
     app.add_error_handler(Exception, _defect)
@@ -51,7 +51,8 @@ def add_error_handlers(app: App, statuses: Mapping[type[Exception], str]) -> Non
 def _serialize(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
     sentence = error.description or _SENTENCES.get(error.status_code) or f"{error.title}."
     body: dict[str, Any] = {"error": sentence}
-    if faults := getattr(error, "faults", None):
+    # A refusal by `refuse` has the model's error as its cause.
+    if faults := getattr(error.__cause__, "faults", None):
         body["fields"] = faults
     # ASCII, because a fault may name a key with a lone surrogate.
     resp.data = (json.dumps(body) + "\n").encode("ascii")

@@ -56,24 +56,30 @@ class TooManyBuilds(Refusal):
         super().__init__(f"The repair selects {selected} builds, and one changes at most {most}; narrow 'where' down.")
 
 
-class FaultyBuilds(Refusal):
-    """A repair would make builds invalid.
+class RepairRefused(Refusal):
+    """The repair is invalid.
 
     Attributes:
-        faults: the faults of the first such builds, each by a name such as `builds.7.number`.
+        faults: the faults, each by a path such as `where.host` or `builds.7.number`.
 
     """
 
+    def __init__(self, faults: Mapping[str, list[str]], about: str = "") -> None:
+        super().__init__(f"The repair was refused and nothing was changed: {about}{in_words(faults)}")
+        self.faults = faults
+
+
+class FaultyBuilds(RepairRefused):
+    """A repair would make builds invalid; `faults` has those of the first such builds."""
+
     def __init__(self, faults: Mapping[int, Mapping[str, list[str]]]) -> None:
         builds = "1 build" if len(faults) == 1 else f"{len(faults)} builds"
-        self.faults = {
+        first = {
             f"builds.{build_id}.{name}": words
             for build_id, of in islice(faults.items(), _FAULTY)
             for name, words in of.items()
         }
-        super().__init__(
-            f"The repair was refused and nothing was changed: {builds} would be invalid. {in_words(self.faults)}"
-        )
+        super().__init__(first, f"{builds} would be invalid. ")
 
 
 class NothingToUndo(Refusal):

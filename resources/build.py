@@ -16,14 +16,6 @@ from build_admin.schemas.build import BuildSchema
 from build_admin.schemas.parameters import OverwriteParameters
 
 
-class InvalidBuild(falcon.HTTPBadRequest):
-    """A build that is refused, with every fault by field."""
-
-    def __init__(self, refused: BuildRefused) -> None:
-        super().__init__(description=str(refused))
-        self.faults = refused.faults
-
-
 class BuildResource:
     """Overwrites the build whose id the body has."""
 
@@ -40,17 +32,13 @@ class BuildResource:
         preconditions = Preconditions.of(req)
         fields = self._load(read_body(req, self._max_body), preconditions.creates)
         repo = fields.pop("repo", None)
-        try:
-            overwritten = self._builds.overwrite(
-                fields,
-                author(req),
-                create=preconditions.creates,
-                precondition=preconditions.check if preconditions else None,
-                dry_run=dry_run,
-            )
-        except BuildRefused as refused:
-            raise InvalidBuild(refused) from None
-        req.context.overwritten = overwritten
+        req.context.overwritten = overwritten = self._builds.overwrite(
+            fields,
+            author(req),
+            create=preconditions.creates,
+            precondition=preconditions.check if preconditions else None,
+            dry_run=dry_run,
+        )
         text = canonical(overwritten.build)
         resp.etag = etag(text, overwritten.build)
         unreadable.name_fields(resp, overwritten.build)
@@ -71,4 +59,4 @@ class BuildResource:
                 if "repo" in sound:
                     sound["repo_id"] = sound["repo"]["id"]
                 faults = self._builds.faults(sound, create) | faults
-            raise InvalidBuild(BuildRefused(faults)) from None
+            raise BuildRefused(faults) from None

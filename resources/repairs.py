@@ -8,7 +8,7 @@ import falcon
 from marshmallow import Schema, ValidationError
 
 from build_admin.models.builds import Precondition
-from build_admin.models.errors import FaultyBuilds, PreconditionFailed, in_words
+from build_admin.models.errors import PreconditionFailed, RepairRefused
 from build_admin.models.planning import Order
 from build_admin.models.repair_history import RepairHistory
 from build_admin.models.repairs import Done, Repairs
@@ -20,14 +20,6 @@ from build_admin.schemas import document
 from build_admin.schemas.build import BuildSchema
 from build_admin.schemas.parameters import OverwriteParameters, PageParameters, Parameters
 from build_admin.schemas.repair import RepairSchema, UndoSchema
-
-
-class InvalidRepair(falcon.HTTPBadRequest):
-    """A repair that is refused, with its faults by path: `where.host`, `builds.7.number`."""
-
-    def __init__(self, description: str, faults: dict[str, list[str]]) -> None:
-        super().__init__(description=description)
-        self.faults = faults
 
 
 class RepairsResource:
@@ -85,20 +77,14 @@ class RepairsResource:
         try:
             asked: dict[str, Any] = schema.load(document.load_object(body, "what is asked for, and the reason"))
         except ValidationError as error:
-            faults = dict(_flat(error.normalized_messages()))
-            words = f"The repair was refused and nothing was changed: {in_words(faults)}"
-            raise InvalidRepair(words, faults) from None
+            raise RepairRefused(dict(_flat(error.normalized_messages()))) from None
         return asked
 
     def _carry_out(
         self, repair: Callable[..., Done], req: falcon.Request, resp: falcon.Response, dry_run: bool
     ) -> None:
         preview = Preview()
-        try:
-            done = repair(_precondition(req, dry_run), preview.add if dry_run else None)
-        except FaultyBuilds as faulty:
-            raise InvalidRepair(str(faulty), faulty.faults) from None
-        req.context.repaired = done
+        req.context.repaired = done = repair(_precondition(req, dry_run), preview.add if dry_run else None)
         if done.repair:
             resp.status = falcon.HTTP_CREATED
             resp.location = address(req, f"/api/v1/admin/repairs/{done.repair['repair']}")
