@@ -35,15 +35,15 @@ SERVICE = {
 
 #: The commands that are clients of a running service, on this machine or another.
 CLIENT = {
-    "stuck": "the builds that wait or run for too long, and why they are thought dead",
+    "stuck": "the builds that are pending or running for too long, with the evidence",
     "list": "the builds that pass some filters",
     "show": "a build, field by field",
     "set": "change fields of a build",
     "edit": "change a build in an editor",
-    "history": "who changed what of a build",
+    "history": "who changed what in a build",
     "undo": "put back what a revision replaced",
-    "repair": "change all that is stuck, or the builds named, at once",
-    "repairs": "what was repaired, and which builds have changed since",
+    "repair": "change all stuck builds, or the named ones, at once",
+    "repairs": "the repairs, and which of their builds have changed since",
     "undo-repair": "put the builds of a repair back",
 }
 

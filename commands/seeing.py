@@ -113,7 +113,7 @@ def add_history(parser: ArgumentParser) -> None:
 
 
 def run_history(settings: Settings, options: Namespace) -> None:
-    """Show who changed what of a build, the newest first. Raises CommandError."""
+    """Show who changed what in a build, the newest first. Raises CommandError."""
     client = connect(settings)
     path = f"{path_of(client, options.build)}/revisions"
     if options.revision is None:

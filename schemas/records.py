@@ -24,7 +24,7 @@ _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|"|[\[\]{},]', re.DOTALL)
 class Records:
     """The records of a stream: iterating gives each one's number, from 1, and its text, or None if it is too long.
 
-    The text is as it came: `schemas.document` reads it. A byte order mark and blank lines are skipped. Iterating
+    The text is not decoded; `schemas.document` does that. A byte order mark and blank lines are skipped. Iterating
     raises DocumentError, after the last record, where an array does not end as it should.
 
     Attributes:
