@@ -69,9 +69,7 @@ async function show() {
   announce((path === before && made.say) || "");
   before = path;
   for (const tab of document.querySelectorAll("header nav a")) {
-    const isHere = tab.getAttribute("href") === `#/${place.path[0] || "stuck"}`;
-    if (isHere) tab.setAttribute("aria-current", "page");
-    else tab.removeAttribute("aria-current");
+    tab.ariaCurrent = tab.getAttribute("href") === `#/${place.path[0] || "stuck"}` ? "page" : null;
   }
   const count = ask("builds/stuck", { method: "HEAD", query: { before: now() - DAY }, signal });
   const { total } = await count.catch(() => ({ total: 0 }));

@@ -126,6 +126,13 @@ def hyphenated(headers: dict[str, Any]) -> dict[str, Any]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
+def await_ready(service: Service) -> None:
+    """Wait until a service is ready; fail after START seconds."""
+    deadline = time.monotonic() + START
+    while service.get("/ready").status != 200:
+        assert time.monotonic() < deadline, "the service is not ready"
+
+
 def status_of(service: Service, method: str, target: str, *headers: str) -> int:
     """Send a request with this target and these headers unchanged, and return the status of the response."""
     lines = [f"{method} {target} HTTP/1.1", "Host: x", "Connection: close", *headers, "", ""]

@@ -18,7 +18,7 @@ from build_admin.models.stores.store import FILE
 from build_admin.models.stores.tables import absent
 from platforms import needs_limits, needs_own_postgresql
 from postgresql import await_waiting, postgresql
-from service import BUILDS, REPAIRS, Answer, Service, build, run, running
+from service import BUILDS, REPAIRS, Answer, Service, await_ready, build, run, running
 from torture_repairs import fill
 
 THREADS = 4
@@ -312,8 +312,7 @@ def test_a_restart_of_postgresql_under_load_loses_no_acknowledged_overwrite(data
                 assert unavailable(service.get(f"{BUILDS}/1"))
                 assert service.get("/health").status == 200
                 server.start()
-                while service.get("/ready").status != 200:
-                    pass
+                await_ready(service)
                 stop.set()
                 results = [writer.result() for writer in writers]
             assert set(on_every_thread(service, f"{BUILDS}/1")) == {200}

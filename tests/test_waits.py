@@ -16,7 +16,7 @@ import pytest
 from build_admin.models.stores.store import FILE
 from platforms import needs_own_postgresql
 from postgresql import await_waiting, postgresql
-from service import BUILDS, REPAIRS, Answer, Service, build, running
+from service import BUILDS, REPAIRS, Answer, Service, await_ready, build, running
 
 #: The number of concurrent requests.
 MANY = 32
@@ -143,8 +143,7 @@ def test_requests_time_out_while_postgresql_hangs(frozen: Frozen) -> None:
         assert {answer.result() for answer in stuck} == {(503, True)}
         assert {answer.result() for answer in in_flight} <= {(200, True), (503, True)}
         thaw()
-        while service.get("/ready").status != 200:
-            pass
+        await_ready(service)
         for request in requests:
             assert list(pool.map(timed, [request] * 8)) == [(200, True)] * 8
 
@@ -173,8 +172,7 @@ def test_a_repair_during_which_postgresql_hangs_times_out_and_writes_nothing(fro
         answers = [request.result() for request in asked]
         assert [(answer.status, answer.headers["Retry-After"]) for answer in answers] == 3 * [(503, "1")]
         thaw()
-    while service.get("/ready").status != 200:
-        pass
+    await_ready(service)
     assert service.find(1) == before
     assert len(service.get(REPAIRS).json) == 1
     assert ask(*undo, tags[1]).status == 201

@@ -93,9 +93,7 @@ function editor(state) {
 
   async function put(dry, then) {
     const body = whole(state);
-    /** @type {Record<string, string>} */
-    const condition = etag ? { "If-Match": etag } : { "If-None-Match": "*" };
-    const headers = { ...condition, "X-Request-ID": dry ? requestId() : request };
+    const headers = { [etag ? "If-Match" : "If-None-Match"]: etag || "*", "X-Request-ID": dry ? requestId() : request };
     try {
       const answer = await ask("build", { method: "PUT", query: { dry_run: dry }, body, headers });
       showFaults(form, null);
