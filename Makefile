@@ -13,7 +13,7 @@ BENCH_OPTIONS = --rounds $(ROUNDS) --seconds $(SECONDS)
 # How many builds `make bulk` imports and exports.
 BUILDS ?= 1000000
 
-.PHONY: help run test test-windows stop-test torture torture-repairs soak bulk fuzz openapi screenshots dist lint bench bench-growth bench-repairs bench-bulk clean
+.PHONY: help run test test-windows stop-test torture torture-repairs soak bulk fuzz openapi screenshots dist lint bench bench-growth bench-repairs bench-lists bench-bulk clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -69,8 +69,11 @@ bench: $(VENV)/installed-dev $(BENCH_VENV)/installed ## compare with the fastest
 bench-growth: $(VENV)/installed-dev ## measure the service with up to a million builds, and with three processes
 	$(BIN)/python -m benchmarks $(BENCH_OPTIONS) growth
 
-bench-repairs: $(VENV)/installed-dev ## compare repairs of 10,000 builds with as many overwrites, and measure lists of up to a million
+bench-repairs: $(VENV)/installed-dev ## compare repairs of 10,000 builds with as many overwrites
 	$(BIN)/python -m benchmarks $(BENCH_OPTIONS) repairs
+
+bench-lists: $(VENV)/installed-dev ## measure the first page by each filter and each two of up to a million builds
+	$(BIN)/python -m benchmarks $(BENCH_OPTIONS) lists
 
 bench-bulk: $(VENV)/installed-dev $(BENCH_VENV)/installed ## compare import and export with sqlite-utils, sqlite3 and COPY
 	$(BIN)/python -m benchmarks.bulk --rounds $(ROUNDS) --sqlite-utils $(BENCH_VENV)/bin/sqlite-utils

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import ROOT, growth, plot, repairs, report
+from benchmarks import ROOT, growth, lists, plot, repairs, report
 from benchmarks.comparison import LOADS, compare
 from benchmarks.contenders import CONTENDERS
 from benchmarks.databases import NewDatabase, postgresql
@@ -53,9 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     growing = commands.add_parser("growth", help="the service with more builds, and with more processes")
     growing.add_argument("--builds", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
     growing.set_defaults(run=_growth)
-    repairing = commands.add_parser("repairs", help="repairs of 10,000 builds, and lists of more and more")
-    repairing.add_argument("--builds", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
+    repairing = commands.add_parser("repairs", help="repairs of 10,000 builds")
     repairing.set_defaults(run=_repairs)
+    listing = commands.add_parser("lists", help="the first page by each filter and each two, of more and more builds")
+    listing.add_argument("--builds", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
+    listing.set_defaults(run=_lists)
     redraw = commands.add_parser("plot", help="draw the plot and the table of the last comparison again")
     redraw.set_defaults(run=_plot)
     return parser
@@ -120,11 +122,21 @@ def _growth(options: argparse.Namespace) -> int:
 def _repairs(options: argparse.Namespace) -> int:
     with _place(options) as (folder, new_database):
         where = surroundings(folder, new_database, Generator(folder).name)
-        found = repairs.measure(options.builds, folder, new_database, options.rounds, options.seconds, _say)
-    table = repairs.markdown(where, found)
+        found = repairs.measure(folder, new_database, options.rounds, options.seconds, _say)
+    return _write(options, "repairs.md", repairs.markdown(where, found))
+
+
+def _lists(options: argparse.Namespace) -> int:
+    with _place(options) as (folder, new_database):
+        where = surroundings(folder, new_database, Generator(folder).name)
+        found = lists.measure(options.builds, folder, new_database, options.rounds, _say)
+    return _write(options, "lists.md", lists.markdown(where, found))
+
+
+def _write(options: argparse.Namespace, name: str, report: str) -> int:
     options.results.mkdir(parents=True, exist_ok=True)
-    (options.results / "repairs.md").write_text(table, encoding="utf-8")
-    print(table)
+    (options.results / name).write_text(report, encoding="utf-8")
+    print(report)
     return 0
 
 

@@ -5,7 +5,7 @@ import itertools
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,6 +16,17 @@ from build_admin.schemas.sample import SAMPLE
 
 #: Creates an empty PostgreSQL database and returns its URL.
 NewDatabase = Callable[[], str]
+
+#: SQL expressions of different values for the builds, by column. Half have the same repository, six in ten the branch
+#: main, one in five failed, one in 250 is pending or running, and the oldest tenth has the host of a retired worker.
+SCATTERED = {
+    "repo_id": "CASE WHEN n.id % 400 < 200 THEN 1 ELSE n.id % 400 END",
+    "number": "CASE WHEN n.id % 400 < 200 THEN n.id / 400 * 200 + n.id % 400 ELSE n.id / 400 END + 1",
+    "branch": "CASE WHEN n.id % 10 < 6 THEN 'main' ELSE 'b' || n.id % 1000 END",
+    "host": "CASE WHEN n.id * 10 < {count} THEN 'retired' ELSE 'w' || n.id % 100 END",
+    "status": "CASE n.id % 500 WHEN 0 THEN 'running' WHEN 1 THEN 'pending' "
+    "ELSE CASE n.id % 5 WHEN 2 THEN 'failure' ELSE 'success' END END",
+}
 
 # Columns of the service's own table that are not documented, and never NULL.
 _OWN_COLUMNS = {"fork": "FALSE", "deploy_payload": "'null'"}
@@ -53,7 +64,9 @@ def _url(info: psycopg.ConnectionInfo, name: str) -> str:
     return f"postgresql://{login}@/{name}?host={quote(info.host, safe='')}&port={info.port}"
 
 
-def fill(database: str | Path, count: int, *, own: bool, revisions: bool = False) -> None:
+def fill(
+    database: str | Path, count: int, *, own: bool, revisions: bool = False, values: Mapping[str, str] | None = None
+) -> None:
     """Insert the builds 1 to `count` into the empty table `builds`.
 
     Args:
@@ -61,9 +74,13 @@ def fill(database: str | Path, count: int, *, own: bool, revisions: bool = False
         count: the number of builds.
         own: whether the tables are the service's, with more than the documented columns.
         revisions: whether each build gets a revision as well, as if it had been overwritten once.
+        values: SQL expressions in place of the sample's values, by column; `{count}` stands for `count`.
 
     """
-    statements = [_builds(own), *([_revisions()] if revisions else [])]
+    statements = [
+        _builds(own, {name: value.format(count=count) for name, value in (values or {}).items()}),
+        *([_revisions()] if revisions else []),
+    ]
     if isinstance(database, Path):
         numbers = "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < {})"
         with contextlib.closing(sqlite3.connect(database)) as connection, connection:
@@ -95,12 +112,12 @@ def stored_message(database: str | Path, build_id: int) -> str:
         return str(row and row[0])
 
 
-def _builds(own: bool) -> tuple[str, str]:
+def _builds(own: bool, given: Mapping[str, str]) -> tuple[str, str]:
     values = {name: _literal(value) for name, value in SAMPLE.items()}
     values |= {"id": "n.id", "number": "n.id", "created": f"{SAMPLE['created']} + n.id"}
     if own:
         values |= {name: "NULL" for name, value in SAMPLE.items() if not value} | _OWN_COLUMNS
-    return _insert("builds", values)
+    return _insert("builds", {**values, **given})
 
 
 def _revisions() -> tuple[str, str]:

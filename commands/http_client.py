@@ -68,8 +68,11 @@ class Client:
         given = {name: value for name, value in parameters.items() if value is not None}
         return self._request("GET", path + ("?" + urlencode(given, quote_via=quote, safe=",") if given else ""))
 
-    def list(self, path: str, limit: int = 0, **parameters: Any) -> tuple[int, Iterator[Any]]:
-        """GET a list; return how many items there are, and `limit` of them, all if it is 0. Raises CommandError."""
+    def list(self, path: str, limit: int = 0, **parameters: Any) -> tuple[int | None, Iterator[Any]]:
+        """GET a list; return how many items there are, None if they are not counted, and `limit` of them, 0 for all.
+
+        Raises CommandError.
+        """
         parameters["per_page"] = min(limit or 100, 100)
         first = self.get(path, **parameters)
 
@@ -81,7 +84,8 @@ class Client:
                     return
                 answer = self.get(path, **parameters, page=page)
 
-        return int(first.headers.get("X-Total-Count", 0)), islice(items(), limit or None)
+        total = first.headers.get("X-Total-Count")
+        return int(total) if total else None, islice(items(), limit or None)
 
     def send(
         self, method: str, path: str, body: Any = None, *, tag: str | None = None, dry_run: bool = False

@@ -38,8 +38,11 @@ def print_list(
         for item in client.list(path, options.limit or 0, **parameters)[1]:
             print_json(item)
         return
-    total, found = client.list(path, options.limit or _SHOWN, **parameters)
+    limit = options.limit or _SHOWN
+    total, found = client.list(path, limit, **parameters)
     items = list(found)
     print(show(items) if items else none)
-    if len(items) < total:
+    if total is None and len(items) == limit:
+        print(f"{len(items)} of many; --limit N shows more", file=sys.stderr)
+    elif total is not None and len(items) < total:
         print(f"{len(items)} of {total}; --limit {total} shows all", file=sys.stderr)

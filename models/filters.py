@@ -1,7 +1,9 @@
 """Filters: which builds are selected."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import and_
 from typing import Any
 
 import peewee
@@ -51,30 +53,44 @@ class Filters:
             )
         return replace(self, repo=None, repo_id=repo_id)
 
-    def applied_to(self, query: Any) -> Any:
-        """Return a peewee query of builds with the filters applied, except `repo`."""
+    def conditions(self, operand: Callable[[peewee.Field], Any] = lambda field: field) -> dict[str, Any]:
+        """Return the conditions that a build must meet, by the column whose index serves; `repo` is not looked at.
+
+        Args:
+            operand: returns what is compared in the place of a field.
+
+        """
+        found: dict[str, Any] = {}
         if self.ids is not None:
-            query = query.where(Build.id << list(self.ids))
-        if self.status is not None:
-            query = query.where(Build.status << list(self.status))
+            found["id"] = operand(Build.id) << list(self.ids)
+        status = self.status
+        if self.stuck_before is not None:
+            found["stuck_before"] = _stuck_before(self.stuck_before)
+            # This follows from the other condition. It is there so that the index on the status is used.
+            status = [name for name in SINCE if status is None or name in status]
+        if status is not None:
+            found["status"] = operand(Build.status) << list(status)
         for field in (Build.repo_id, Build.number, Build.branch, Build.host):
             value = getattr(self, field.name)
             if value is not None:
-                query = query.where((field == value) if value else (field == value) | field.is_null())
+                equal = operand(field) == value
+                found[field.name] = equal if value else equal | operand(field).is_null()
+        if "repo_id" in found and "number" in found:
+            found["repo_id"] &= found.pop("number")
+        created = []
         if self.after is not None:
-            query = query.where(Build.created > self.after)
+            created.append(operand(Build.created) > self.after)
         if self.before is not None:
-            earlier = Build.created < self.before
+            earlier = operand(Build.created) < self.before
             # A time that is not set is 0, which is before any other.
-            query = query.where(earlier | Build.created.is_null() if self.before else earlier)
-        if self.stuck_before is not None:
-            query = query.where(_stuck_before(self.stuck_before))
-        return query
+            created.append(earlier | operand(Build.created).is_null() if self.before else earlier)
+        if created:
+            found["created"] = reduce(and_, created)
+        return found
 
 
-def _stuck_before(seconds: int) -> peewee.Expression:
+def _stuck_before(seconds: int) -> Any:
     since = [
         (Build.status == status) & ((field < max(seconds, 1)) | field.is_null()) for status, field in SINCE.items()
     ]
-    # The first condition follows from the others. It is there so that the index on the status is used.
-    return (Build.status << list(SINCE)) & (since[0] | since[1])
+    return since[0] | since[1]

@@ -4,18 +4,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from peewee import SQL, fn
-
 from build_admin.models.build import Build, from_row
 from build_admin.models.filters import Filters
 from build_admin.models.repos import Repos
+from build_admin.models.selection import COUNT, select
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.statement import rows
 from build_admin.models.stores.tables import Columns
-
-#: So many builds at most are sorted to find a page of them. More than that are walked in the order of their ids, where
-#: a page is soon found; few could be anywhere in the table.
-_SORTED = 10_000
 
 
 @dataclass(frozen=True)
@@ -24,12 +19,12 @@ class Page:
 
     Attributes:
         items: what is on this page.
-        total: how many there are on all pages.
+        total: how many there are on all pages; None where they are not counted, and this page is not the last.
 
     """
 
     items: list[dict[str, Any]]
-    total: int
+    total: int | None
 
 
 class Listing:
@@ -38,6 +33,7 @@ class Listing:
     def __init__(self, database: Database, columns: Columns) -> None:
         self._database = database
         self._repos = Repos(database)
+        self._columns = columns
         self._names = columns.names
         self._fields = [Build._meta.fields[name] for name in columns.names]
 
@@ -54,22 +50,24 @@ class Listing:
             peewee.DatabaseError: the database cannot be read.
 
         """
-        return self._database.snapshot(partial(self._page, filters, (page - 1) * per_page, per_page))
+        offset = min((page - 1) * per_page, 2**62)  # no table is so long, and no database takes much more
+        return self._database.snapshot(partial(self._page, filters, offset, per_page))
 
     def _page(self, filters: Filters, offset: int, limit: int) -> Page:
         filters = filters.with_repo_id(self._repos)
-        total: int = filters.applied_to(Build.select(fn.COUNT(SQL("*")))).scalar(self._database)
-        limit = min(limit, total - offset)
-        if limit <= 0:
-            return Page([], total)
-        ids = filters.applied_to(Build.select(Build.id)).limit(limit)
-        if total <= _SORTED:
-            # An order that no index has: where few builds pass, their ids are sorted instead of all builds walked.
-            ids = ids.order_by((Build.id + 0).desc()).offset(offset)
-        elif offset <= total // 2:
-            ids = ids.order_by(Build.id.desc()).offset(offset)
+        selected = select(self._database, self._columns, filters, Build.id)
+        query, total = selected.query, None
+        if selected.many:
+            # One more than the page has tells whether there is another page.
+            page = query.order_by(*selected.newest_first).offset(offset).limit(limit + 1)
+            ids = rows(self._database, page)
+            if len(ids) <= limit:
+                total = offset + len(ids) if ids or not offset else query.select(COUNT).scalar(self._database)
         else:
-            ids = ids.order_by(Build.id).offset(total - offset - limit)
-        query = Build.select(*self._fields).where(Build.id << ids)
-        builds = [from_row(dict(zip(self._names, row, strict=True))) for row in rows(self._database, query)]
+            found = sorted(rows(self._database, query), reverse=True)
+            ids, total = found[offset:], len(found)
+        if not ids:
+            return Page([], total)
+        whole = Build.select(*self._fields).where(Build.id << [build_id for (build_id,) in ids[:limit]])
+        builds = [from_row(dict(zip(self._names, row, strict=True))) for row in rows(self._database, whole)]
         return Page(sorted(builds, key=lambda build: -build["id"]), total)

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
-from peewee import SQL, fn
-
 from build_admin.models.build import Build, StoredBuild, canonical, changes, compact, etag, normal, to_row
 from build_admin.models.errors import BuildsNotThere, RepairNotFound, TooManyBuilds
 from build_admin.models.filters import Filters
@@ -16,6 +14,7 @@ from build_admin.models.repaired import Left, ManyBuilds
 from build_admin.models.repos import Repos
 from build_admin.models.revision import recorded, restoring
 from build_admin.models.rules import Faults, Rules
+from build_admin.models.selection import COUNT, select
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.many import among, listed
 from build_admin.models.stores.postgresql import PostgresqlDatabase
@@ -76,6 +75,7 @@ class Planning:
     def __init__(self, database: Database, columns: Columns, faults: Check) -> None:
         """Plan for builds with these columns. A changed build must be without `faults`."""
         self._database = database
+        self._columns = columns
         self._faults = faults
         self._rules = Rules(database, columns)
         self._repos = Repos(database)
@@ -146,12 +146,12 @@ class Planning:
             if missing := [build_id for build_id in filters.ids if build_id not in there]:
                 raise BuildsNotThere(missing)
         alive = set() if filters.stuck_before is None else Workers(self._database).alive
-        query = filters.applied_to(Build.select(Build.id))
+        query = select(self._database, self._columns, filters, Build.id).query
         first = query.order_by(Build.id).limit(MOST + len(alive) + 1)
         found = [row[0] for row in rows(self._database, self._locking(first) if lock else first)]
         ids = [build_id for build_id in found if build_id not in alive]
         if len(ids) > MOST:
-            raise TooManyBuilds(query.select(fn.COUNT(SQL("*"))).scalar(self._database) - len(found) + len(ids), MOST)
+            raise TooManyBuilds(query.select(COUNT).scalar(self._database) - len(found) + len(ids), MOST)
         plan.alive = len(found) - len(ids)
         return ids
 

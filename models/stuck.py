@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from peewee import SQL, Case, fn
+from peewee import Case, fn
 
 from build_admin.models.build import Build, from_row
 from build_admin.models.filters import SINCE, Filters
 from build_admin.models.repos import Repos
+from build_admin.models.selection import COUNT, select
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.statement import rows
 from build_admin.models.stores.tables import Columns
@@ -39,6 +40,7 @@ class Stuck:
     def __init__(self, database: Database, columns: Columns) -> None:
         self._database = database
         self._repos = Repos(database)
+        self._columns = columns
         self._names = columns.names
         self._fields = [Build._meta.fields[name] for name in columns.names]
 
@@ -58,13 +60,13 @@ class Stuck:
         return self._database.snapshot(partial(self._page, filters, (page - 1) * per_page, per_page))
 
     def _page(self, filters: Filters, offset: int, limit: int) -> tuple[list[StuckBuild], int]:
-        filters = filters.with_repo_id(self._repos)
-        total: int = filters.applied_to(Build.select(fn.COUNT(SQL("*")))).scalar(self._database)
+        query = select(self._database, self._columns, filters.with_repo_id(self._repos), *self._fields).query
+        total: int = query.select(COUNT).scalar(self._database)
         if offset >= total:
             return [], total
         since = Case(Build.status, [(status, fn.COALESCE(field, 0)) for status, field in SINCE.items()])
-        query = filters.applied_to(Build.select(*self._fields)).order_by(since, Build.id).offset(offset).limit(limit)
-        builds = [from_row(dict(zip(self._names, row, strict=True))) for row in rows(self._database, query)]
+        page = query.order_by(since, Build.id).offset(offset).limit(limit)
+        builds = [from_row(dict(zip(self._names, row, strict=True))) for row in rows(self._database, page)]
         workers = Workers(self._database)
         evidence = workers.evidence(builds)
         return [

@@ -96,14 +96,16 @@ def _operations() -> dict[tuple[str, str], JSON]:
         ),
         ("GET", builds): _operation(
             "listBuilds", "List builds, newest id first", ListParameters,
-            answers={200: response("A page of the builds that match the filters.", array, *paged, "X-Unreadable",
-                                   example=[SAMPLE])},
+            answers={200: _with_header(response("A page of the builds that match the filters.", array, "Link",
+                                                "X-Unreadable", example=[SAMPLE]),
+                                       "X-Total-Count", component="Total")},
         ),
         ("GET", f"{builds}/queue"): _operation(
             "listQueue", "List the newest pending and running builds", QueueParameters,
-            answers={200: _with_header(response("At most 1000 builds, or a page of them; the total counts all.",
-                                                _array("QueuedBuild"), "X-Total-Count", "X-Unreadable"),
-                                       "Link", component="Rest")},
+            answers={200: _with_header(
+                _with_header(response("At most 1000 builds, or a page of them; the total counts all.",
+                                      _array("QueuedBuild"), "X-Unreadable"), "X-Total-Count", component="Total"),
+                "Link", component="Rest")},
         ),
         ("GET", f"{builds}/stuck"): _operation(
             "listStuck", "List stuck builds with the evidence, longest stuck first", StuckParameters,

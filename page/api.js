@@ -61,7 +61,7 @@ export async function newToken(sentence = "") {
  * @typedef {{method?: string, query?: any, body?: any, headers?: Record<string, string>, signal?: AbortSignal}} Options
  * @param {string} path below the API's root
  * @param {Options} [options] empty query parameters are left out; `signal` cancels the request
- * @returns {Promise<{body: any, etag: string, total: number, unreadable: string}>}
+ * @returns {Promise<{body: any, etag: string, total: number, unreadable: string}>} `total` is infinite if not counted
  * @throws {Refused} and Lost, and AbortError if the request is cancelled
  */
 export async function ask(path, options = {}) {
@@ -71,9 +71,8 @@ export async function ask(path, options = {}) {
     const { response, body } = await send(path, options, used);
     options.signal?.throwIfAborted();
     const header = (name) => response.headers.get(name) ?? "";
-    if (response.ok) {
-      return { body, etag: header("ETag"), total: Number(header("X-Total-Count")), unreadable: header("X-Unreadable") };
-    }
+    const [etag, total, unreadable] = ["ETag", "X-Total-Count", "X-Unreadable"].map(header);
+    if (response.ok) return { body, etag, total: Number(total || Infinity), unreadable };
     if (response.status !== 401) throw new Refused(response.status, body, header("X-Request-ID"));
     if (used === session.token) await newToken(body?.error);
   }

@@ -54,7 +54,7 @@ export function pairs(entries) {
 
 /** Return a number with its noun: "1 build", "1,204 builds". @param {number} count @param {string} noun */
 export function counted(count, noun) {
-  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+  return `${count === Infinity ? "Many" : count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** @param {string} id @returns {any} the element with this id */

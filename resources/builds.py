@@ -55,10 +55,11 @@ class BuildsResource:
         if paged:
             # The links go on where this page ends, however late they are followed.
             paging.set_page(resp, req, number, per_page, page.total, after=str(after))
-        elif page.total > MAX_QUEUE:
+        elif page.total is None or page.total > MAX_QUEUE:
             rest = {"after": str(after), "page": str(MAX_QUEUE // MAX_PER_PAGE + 1), "per_page": str(MAX_PER_PAGE)}
             resp.set_header("Link", paging.link(req, req.path, rest, "next"))
-        resp.set_header("X-Total-Count", str(page.total))
+        if page.total is not None:
+            resp.set_header("X-Total-Count", str(page.total))
         unreadable.name_builds(resp, page.items)
         resp.data = paging.array(map(canonical, self._named(page.items)))
 

@@ -14,8 +14,12 @@ def array(texts: Iterable[bytes]) -> bytes:
     return b"[\n" + items + b"\n]\n" if items else b"[]\n"
 
 
-def set_page(resp: falcon.Response, req: falcon.Request, page: int, per_page: int, total: int, **given: str) -> None:
+def set_page(
+    resp: falcon.Response, req: falcon.Request, page: int, per_page: int, total: int | None, **given: str
+) -> None:
     """Set X-Total-Count and Link: to the first and last page, and to those beside this one that there are.
+
+    Where the items are not counted, there is another page after this one, and the total and the last page are left out.
 
     The targets are relative references (RFC 8288, section 3.1), a path and a query, so they hold behind any proxy,
     whatever host and scheme clients see.
@@ -25,19 +29,22 @@ def set_page(resp: falcon.Response, req: falcon.Request, page: int, per_page: in
         req: the request; the links keep its parameters.
         page: the page that is answered; it may be beyond the last.
         per_page: items a page.
-        total: items on all pages.
+        total: items on all pages, None where they are not counted.
         given: further parameters for the links.
 
     """
-    last = max(1, -(-total // per_page))
+    last = page + 1 if total is None else max(1, -(-total // per_page))
     pages = {"first": 1, "prev": min(page - 1, last), "next": page + 1, "last": last}
+    if total is None:
+        del pages["last"]
     links = [
         link(req, req.path, sent(req) | given | {"page": str(number)}, relation)
         for relation, number in pages.items()
         if 1 <= number <= last
     ]
     resp.set_header("Link", ", ".join(links))
-    resp.set_header("X-Total-Count", str(total))
+    if total is not None:
+        resp.set_header("X-Total-Count", str(total))
 
 
 def link(req: falcon.Request, path: str, given: dict[str, str], relation: str) -> str:

@@ -16,6 +16,9 @@ from build_admin.models.stores.postgresql import PostgresqlDatabase
 
 MODELS = (Build, Revision, Repair, RepairRevision)
 
+#: The columns by which builds are listed. A table of ours has an index of each; `repo_id` is in that of the number.
+INDEXED = ("status", "created", "branch", "host", "number")
+
 #: The largest value of PostgreSQL's integer types that are smaller than the contract's 64 bits.
 _NARROW_INTEGERS = {"integer": 2**31 - 1, "smallint": 2**15 - 1}
 
@@ -32,12 +35,16 @@ class Columns:
         limits: the largest integer, or the maximum length in characters, of those fields whose column has a limit.
         usual: whether the documented columns are of integer and text types; always true in SQLite, where each value has
             its own type.
+        indexed: the columns with which an index begins.
+        ordered: those of them whose index has the builds of one value in the order of their ids.
 
     """
 
     present: frozenset[str]
     limits: Mapping[str, int] = field(default_factory=dict)
     usual: bool = True
+    indexed: frozenset[str] = frozenset()
+    ordered: frozenset[str] = frozenset()
 
     @property
     def names(self) -> list[str]:
@@ -96,8 +103,11 @@ def inspect(database: Database) -> Columns:
             "Name another database, or add what is missing."
         )
     limits: dict[str, int] = {}
+    indexes = [tuple(index.columns) for index in database.get_indexes(Build._meta.table_name)]
+    indexed = frozenset(name for name, *_ in indexes) | {"id"}
     if not isinstance(database, PostgresqlDatabase):
-        return Columns(present, limits)  # SQLite enforces no lengths, and its integers have 64 bits.
+        # SQLite enforces no lengths, its integers have 64 bits, and each of its indexes ends with the id.
+        return Columns(present, limits, True, indexed, frozenset(names[0] for names in indexes if len(names) == 1))
     for column in columns:
         length = re.fullmatch(r"character varying\((\d+)\)", column.full_type or "")
         if length:
@@ -114,9 +124,15 @@ def inspect(database: Database) -> Columns:
         for column in columns
         if column.name in DOCUMENTED
     )
-    return Columns(present, limits, usual)
+    return Columns(present, limits, usual, indexed, frozenset(names[0] for names in indexes if names[1:] == ("id",)))
 
 
 def _create(database: Database, model: type[peewee.Model]) -> None:
     with model.bind_ctx(database):
         model.create_table(safe=True)
+        if model is not Build:
+            return
+        for name in INDEXED:
+            # The newest come first, and so the id is in each index. In SQLite it always is.
+            fields = [Build._meta.fields[name], *([Build.id] if isinstance(database, PostgresqlDatabase) else [])]
+            database.execute(Build.index(*fields))

@@ -31,8 +31,9 @@ export function pager(path, query, total) {
   const to = (id, number) => link(id, href(path, { ...query, page: number === 1 ? "" : number }), id);
   const first = (page - 1) * PER_PAGE + 1;
   const upTo = Math.min(total, first + PER_PAGE - 1);
+  const all = total === Infinity ? "many" : total.toLocaleString("en");
   return (page > 1 || last > 1) && h("nav", { class: "pager", "aria-label": "Pages" },
     page > 1 && to("previous", Math.min(page - 1, last)),
-    h("span", {}, page > last ? "nothing here" : `${first}–${upTo} of ${total.toLocaleString("en")}`),
+    h("span", {}, page > last ? "nothing here" : `${first}–${upTo} of ${all}`),
     page < last && to("next", page + 1));
 }
