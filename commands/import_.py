@@ -115,7 +115,8 @@ class _Import:
                     count += 1
                     for fault in self._stage(position, text):
                         self._fault(position, fault)
-                    progress(self._stream.tell() if size else count, size)
+                    if count % 100 == 0:
+                        progress(self._stream.tell() if size else count, size)
             except document.DocumentError as error:
                 self._fault(count + 1, error.fault)
         if not count and not self._faults:

@@ -175,7 +175,7 @@ def to_row(build: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     if "fork" in row:
         row["fork"] = bool(row["fork"])
     if "deploy_payload" in row:
-        row["deploy_payload"] = compact(row["deploy_payload"])
+        row["deploy_payload"] = compact(row["deploy_payload"]) if row["deploy_payload"] else "null"
     return row
 
 

@@ -1,6 +1,7 @@
 """Statement: an SQL statement that peewee compiles once and that is executed many times with new values."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import peewee
@@ -46,7 +47,7 @@ class Statement:
 
         Raises peewee.DatabaseError.
         """
-        values = [[row[name] for name in self._names] for row in rows]
+        values = [*map(itemgetter(*self._names), rows)]
         if len(values) == 1:  # psycopg's executemany costs more than twice as much for a single row
             return int(self._database.execute_sql(self._sql, values[0]).rowcount)
         with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
