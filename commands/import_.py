@@ -47,15 +47,19 @@ def run_import(settings: Settings, options: Namespace) -> None:
     Every line is checked as PUT would. Each fault is printed with the number of its line, and then nothing is stored. A
     build may also take several lines, as in the service's answers.
 
-    Raises StoreError and CommandError; then nothing was stored.
+    Raises StoreError and CommandError. Then nothing was stored, unless the error's message says so.
     """
     with closing(open_store(settings.data, settings.database_url)) as store:
         done = _import(store, options.file, options.overwrite)
     of_repairs = f", and {done.repairs} repairs" if done.repairs else ""
-    print(
+    told = (
         f"imported {done.builds} builds ({done.created} created, {done.overwritten} overwritten, "
         f"{done.unchanged} unchanged) and {done.revisions} revisions{of_repairs}"
     )
+    try:
+        print(told, flush=True)
+    except OSError as error:
+        raise CommandError(f"{told}, all stored, but stdout cannot be written: {error.strerror or error}.") from error
 
 
 def _import(store: Store, file: Path, overwrite: bool) -> Imported:

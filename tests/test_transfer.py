@@ -307,6 +307,7 @@ def test_a_stdout_on_a_full_disk_is_reported_in_one_line(data: Path, tmp_path: P
         )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert "No space left on device" in done.stderr
+    assert ("all stored" in done.stderr) == (command == "import")
 
 
 @pytest.mark.parametrize("links", [True, False])
