@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import peewee
-from peewee import Value, fn
+from peewee import SQL, Value, fn
 
 from build_admin.models.build import (
     Build,
@@ -89,6 +89,7 @@ class Bulk:
         self._fault = fault
         self._progress = progress
         self._committing = committing
+        self._empty = False
         self._names = columns.names
         self._rules = Rules(database, columns)
         one = Build.id == Value("id", converter=False)
@@ -129,6 +130,8 @@ class Bulk:
         imported = Imported()
         if isinstance(self._database, PostgresqlDatabase):
             self._database.unhurried()
+        # What is staged does not repeat itself, so there is nothing to find in a store that was empty before.
+        self._empty = not any(rows(self._database, model.select(SQL("1")).limit(1)) for model in (Build, Revision))
         for histories in staging.histories():
             self._check_histories(histories)
         self._check_repairs(staging)
@@ -174,7 +177,7 @@ class Bulk:
     def _store_builds(self, builds: list[StagedBuild], imported: Imported) -> None:
         """Do with each build what PUT would do, and then write them all; after a fault, look for further ones only."""
         stored = self._stored([build.fields["id"] for build in builds])
-        owners = owners_of(self._database, [_numbers(build.fields) for build in builds])
+        owners = {} if self._empty else owners_of(self._database, [_numbers(build.fields) for build in builds])
         inserts, updates, revised = [], [], []
         faults = self._rules.faults([(stored.get(staged.fields["id"]), staged.fields) for staged in builds])
         for staged, wrong in zip(builds, faults, strict=True):
@@ -252,11 +255,13 @@ class Bulk:
         )
 
     def _stored(self, ids: list[int]) -> dict[int, StoredBuild]:
+        if self._empty:
+            return {}
         found = self._stored_of.all({"ids": listed(self._database, ids)})
         return {row[0]: from_row(dict(zip(self._names, row, strict=True))) for row in found}
 
     def _last_revisions(self, ids: list[int]) -> dict[int, int]:
-        return dict(self._last_of.all({"ids": listed(self._database, ids)}))
+        return {} if self._empty else dict(self._last_of.all({"ids": listed(self._database, ids)}))
 
 
 def _numbers(build: Mapping[str, Any]) -> tuple[int, int]:
