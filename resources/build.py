@@ -24,11 +24,10 @@ class BuildResource:
         self._builds = builds
         self._schema = schema
         self._max_body = max_body
-        self._parameters = OverwriteParameters()
 
     def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Overwrite the build, or create it if the client says `If-None-Match: *`; answer with what is stored."""
-        dry_run = parameters(self._parameters, req)["dry_run"]
+        dry_run = parameters(OverwriteParameters, req)["dry_run"]
         preconditions = Preconditions.of(req)
         fields = self._load(read_body(req, self._max_body), preconditions.creates)
         repo = fields.pop("repo", None)

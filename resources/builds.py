@@ -31,14 +31,11 @@ class BuildsResource:
     def __init__(self, builds: Builds, listing: Listing) -> None:
         self._builds = builds
         self._listing = listing
-        self._none = Parameters()
-        self._list = ListParameters()
-        self._queue = QueueParameters()
         self._repos = Repos(builds.database)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with a page of the builds that pass the filters, newest id first."""
-        filters: dict[str, Any] = dict(parameters(self._list, req))
+        filters: dict[str, Any] = dict(parameters(ListParameters, req))
         number, per_page = filters.pop("page"), filters.pop("per_page")
         page = self._listing.page(Filters(**filters), number, per_page)
         paging.set_page(resp, req, number, per_page, page.total)
@@ -47,7 +44,7 @@ class BuildsResource:
 
     def on_get_queue(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with the newest of the pending and running builds; where there are more, a link leads to them."""
-        given = parameters(self._queue, req)
+        given = parameters(QueueParameters, req)
         after = given.get("after", int(time.time()) - QUEUE_AGE)
         paged = "page" in given or "per_page" in given
         number, per_page = (given.get("page", 1), given.get("per_page", PER_PAGE)) if paged else (1, MAX_QUEUE)
@@ -71,7 +68,7 @@ class BuildsResource:
 
     def on_get_one(self, req: falcon.Request, resp: falcon.Response, build_id: str) -> None:
         """Answer with a build and its tag, or with 304 if the client has it already (RFC 9110, section 13.1.2)."""
-        parameters(self._none, req)
+        parameters(Parameters, req)
         preconditions = Preconditions.of(req)
         build = self._builds.find(identifier(build_id))
         text = canonical(build)

@@ -32,9 +32,6 @@ class RepairsResource:
         self._repair = RepairSchema(build)
         self._undo = UndoSchema()
         self._max_body = max_body
-        self._parameters = OverwriteParameters()
-        self._list = PageParameters()
-        self._none = Parameters()
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with a page of the repairs, newest first."""
@@ -42,13 +39,13 @@ class RepairsResource:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Apply the repair that was previewed, or preview one."""
-        dry_run = parameters(self._parameters, req)["dry_run"]
+        dry_run = parameters(OverwriteParameters, req)["dry_run"]
         order = Order(**self._load(self._repair, req))
         self._carry_out(partial(self._repairs.repair, order, author(req)), req, resp, dry_run)
 
     def on_get_one(self, req: falcon.Request, resp: falcon.Response, repair: str) -> None:
         """Answer with a repair."""
-        parameters(self._none, req)
+        parameters(Parameters, req)
         resp.data = layout.text(self._history.find(identifier(repair)))
 
     def on_get_builds(self, req: falcon.Request, resp: falcon.Response, repair: str) -> None:
@@ -57,7 +54,7 @@ class RepairsResource:
 
     def on_post_undo(self, req: falcon.Request, resp: falcon.Response, repair: str) -> None:
         """Apply the undo that was previewed, or preview one."""
-        dry_run = parameters(self._parameters, req)["dry_run"]
+        dry_run = parameters(OverwriteParameters, req)["dry_run"]
         reason = self._load(self._undo, req)["reason"]
         undo = partial(self._repairs.undo, identifier(repair), reason, author(req))
         self._carry_out(undo, req, resp, dry_run)
@@ -67,7 +64,7 @@ class RepairsResource:
     on_head_builds = on_get_builds
 
     def _answer_page(self, req: falcon.Request, resp: falcon.Response, read: Callable[[int, int], Any]) -> None:
-        given = parameters(self._list, req)
+        given = parameters(PageParameters, req)
         page = read(given["page"], given["per_page"])
         paging.set_page(resp, req, given["page"], given["per_page"], page.total)
         resp.data = paging.array(map(layout.text, page.items))

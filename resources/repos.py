@@ -21,11 +21,10 @@ class ReposResource:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._repos = Repos(database)
-        self._parameters = RepoParameters()
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with the first of the repositories that pass the filters, by id."""
-        given = parameters(self._parameters, req)
+        given = parameters(RepoParameters, req)
         work = partial(self._repos.first, MAX_REPOS, given.get("id"), given.get("full_name"))
         repos, total = self._database.snapshot(work)
         resp.set_header("X-Total-Count", str(total))

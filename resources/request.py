@@ -1,6 +1,7 @@
 """Requests: what a resource reads from a path, a query, a body and the context, strictly."""
 
 import re
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -40,8 +41,9 @@ def identifier(text: str) -> int:
     return int(text)
 
 
-def parameters(schema: Parameters, req: falcon.Request) -> dict[str, Any]:
-    """Return the parameters of a request. Raises HTTPBadRequest, with every fault, for what `schema` refuses."""
+def parameters(kind: type[Parameters], req: falcon.Request) -> dict[str, Any]:
+    """Return the parameters of a request. Raises HTTPBadRequest, with every fault, for what their schema refuses."""
+    schema = _schema(kind)
     if not req.query_string:
         return schema.defaults
     try:
@@ -49,6 +51,11 @@ def parameters(schema: Parameters, req: falcon.Request) -> dict[str, Any]:
     except ValidationError as error:
         faults = [f"{name} {fault}" for name, faults in error.normalized_messages().items() for fault in faults]
         raise falcon.HTTPBadRequest(description=f"The query was refused: {' '.join(faults)}") from None
+
+
+@cache
+def _schema(kind: type[Parameters]) -> Parameters:
+    return kind()
 
 
 def sent(req: falcon.Request) -> dict[str, str]:

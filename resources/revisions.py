@@ -15,27 +15,24 @@ class RevisionsResource:
 
     def __init__(self, revisions: Revisions) -> None:
         self._revisions = revisions
-        self._none = Parameters()
-        self._list = PageParameters()
-        self._overwrite = OverwriteParameters()
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, build_id: str) -> None:
         """Answer with a page of a build's revisions, newest first."""
-        given = parameters(self._list, req)
+        given = parameters(PageParameters, req)
         page = self._revisions.page(identifier(build_id), given["page"], given["per_page"])
         paging.set_page(resp, req, given["page"], given["per_page"], page.total)
         resp.data = paging.array(map(layout.text, page.items))
 
     def on_get_one(self, req: falcon.Request, resp: falcon.Response, build_id: str, revision: str) -> None:
         """Answer with a revision, and with the build as it was before it."""
-        parameters(self._none, req)
+        parameters(Parameters, req)
         found = self._revisions.find(identifier(build_id), identifier(revision))
         unreadable.name_fields(resp, found["before"] or {})
         resp.data = layout.text(found)
 
     def on_post_undo(self, req: falcon.Request, resp: falcon.Response, build_id: str, revision: str) -> None:
         """Put back the build as it was before a revision; answer as an overwrite is answered."""
-        dry_run = parameters(self._overwrite, req)["dry_run"]
+        dry_run = parameters(OverwriteParameters, req)["dry_run"]
         preconditions = Preconditions.of(req)
         if preconditions.if_match is None:
             raise falcon.HTTPPreconditionRequired(description="Read the build, and send its ETag in 'If-Match'.")

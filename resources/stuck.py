@@ -20,11 +20,10 @@ class StuckResource:
 
     def __init__(self, stuck: Stuck) -> None:
         self._stuck = stuck
-        self._parameters = StuckParameters()
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with a page of the stuck builds that pass the filters, longest stuck first."""
-        filters = {"before": int(time.time()) - STUCK_AGE, **parameters(self._parameters, req)}
+        filters = {"before": int(time.time()) - STUCK_AGE, **parameters(StuckParameters, req)}
         number, per_page, before = filters.pop("page"), filters.pop("per_page"), filters.pop("before")
         found, total = self._stuck.page(Filters(**filters, stuck_before=before), number, per_page)
         paging.set_page(resp, req, number, per_page, total)
