@@ -181,7 +181,7 @@ def _key(text: str, source: str) -> bytes:
 
 def _key_in(file: Path, ours: bool, make: bool) -> bytes:
     try:
-        if ours and not file.exists():
+        if ours and not (file.is_symlink() or file.exists()):
             if not make:
                 raise NoKey(
                     f"There is no signing key in the folder {file.parent.absolute()}; BUILD_ADMIN_DATA names the "

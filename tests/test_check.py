@@ -69,6 +69,19 @@ def test_a_read_only_data_folder_file_or_key_is_reported(data: Path, command: st
 
 @pytest.mark.parametrize("command", ["serve", "check"])
 @needs_symbolic_links
+def test_a_link_to_a_file_that_is_not_there_is_reported_and_not_followed(data: Path, command: str) -> None:
+    """The disk of a Vela server's file may be away; an empty store must not take its place."""
+    data.mkdir()
+    (data / "builds.sqlite3").symlink_to(data / "vela.sqlite3")
+    assert "is a link to" in fails(command, DATA=data)
+    (data / "builds.sqlite3").unlink()
+    (data / "signing.key").symlink_to(data / "another.key")
+    assert "signing.key cannot be read" in fails(command, DATA=data, SIGNING_KEY="")
+    assert not (data / "vela.sqlite3").exists()
+
+
+@pytest.mark.parametrize("command", ["serve", "check"])
+@needs_symbolic_links
 def test_a_file_in_the_place_of_a_folder_is_reported(tmp_path: Path, command: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("nowhere")

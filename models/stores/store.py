@@ -63,7 +63,7 @@ def describe(data: Path, url: str = "") -> str:
     name = _name(data, url)
     if not url:
         require_folder(data)
-        if not (data / FILE).exists():
+        if not os.path.lexists(data / FILE):
             return f"{name}: not there yet; it will be made at the first start"
         _open_file(data / FILE, os.O_RDWR)
     database = _postgresql(url) if url else SqliteDatabase(data / FILE)
@@ -123,8 +123,11 @@ def in_words(name: str) -> Iterator[None]:
 
 
 def _open_file(file: Path, flags: int) -> None:
-    """Raise StoreError unless `file` can be opened with `flags`, which may create it."""
+    """Raise StoreError unless `file` can be opened with `flags`, which may create it; not through a link."""
     try:
+        if file.is_symlink() and not file.exists():
+            # A Vela server's file, perhaps, on a disk that is not there now: an empty store must not take its place.
+            raise StoreError(f"The database file {file} is a link to {file.readlink()}, which is not there.")
         if flags & os.O_CREAT:
             make_folder(file.parent)
         # SQLite would create a file that other users can read. Its journals get the mode of this file.
