@@ -18,6 +18,11 @@ def give_name(file: Path, name: Path) -> None:
 
     Raises FileExistsError if the name exists, even if it was made just now, and OSError.
     """
+    if os.name == "nt":
+        # On Windows a rename never replaces a file. After a link, neither of a file's two names can be removed while
+        # another process, such as a virus scanner, has it open.
+        file.rename(name)
+        return
     try:
         # Unlike a rename, a link never replaces a file.
         os.link(file, name)

@@ -1,7 +1,6 @@
 """Marks that skip tests on a platform that lacks what they need."""
 
 import os
-import shutil
 
 import pytest
 
@@ -10,7 +9,6 @@ WINE = WINDOWS and "WINEPREFIX" in os.environ
 
 needs_cmd = pytest.mark.skipif(not WINDOWS, reason="only Windows has cmd.exe")
 needs_bash = pytest.mark.skipif(WINDOWS, reason="Windows has no POSIX shell")
-needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed here")
 needs_signals = pytest.mark.skipif(WINDOWS, reason="Windows has no signals except Ctrl-C")
 needs_own_postgresql = pytest.mark.skipif(WINE, reason="PostgreSQL for Windows does not start under Wine")
 needs_terminal = pytest.mark.skipif(WINDOWS, reason="Python cannot open pseudo-terminals on Windows")

@@ -16,7 +16,7 @@ import pytest
 from build_admin.commands.parser import CLIENT, SERVICE
 from build_admin.schemas.sample import SAMPLE
 from client import Counterpart, answer, command
-from platforms import needs_bash, needs_openssl
+from platforms import needs_bash
 from service import PROGRAM, Service, build, run, running, token
 from vela import Tables
 
@@ -350,7 +350,6 @@ def test_a_server_that_does_not_speak_http_is_reported() -> None:
     assert done.stderr == f"build-admin: {url} does not answer: what it sends is not HTTP.\n"
 
 
-@needs_openssl
 def test_an_untrusted_certificate_is_reported(certificate: tuple[Path, Path]) -> None:
     given = {"BUILD_ADMIN_TOKEN": "x"}
     with Counterpart(answer([], X_Total_Count="0"), certificate=certificate) as other:

@@ -5,6 +5,7 @@ import venv
 from pathlib import Path
 
 from service import ROOT, environment, running
+from signals import STOP, send
 
 
 def test_the_single_file_runs_without_packages(tmp_path: Path, single_file: Path) -> None:
@@ -30,7 +31,7 @@ def test_the_single_file_runs_without_packages(tmp_path: Path, single_file: Path
         assert service.get("/metrics").status == 404
         assert b'src="page/main.js"' in service.get("/").body
         assert service.get("/page/views/stuck.js").status == 200
-        service.process.terminate()
+        send(service.process, STOP)
         assert service.process.wait(30) == 0
     without = run("check", DATABASE_URL="postgresql://localhost/x")
     assert (without.returncode, "psycopg" in without.stderr) == (1, True)
