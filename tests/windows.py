@@ -50,13 +50,15 @@ def main(arguments: list[str]) -> int:
         return set_up
     with postgresql_over_tcp() as url:
         wine = {"WINEPREFIX": str(PREFIX), "WINEARCH": "win64", "WINEDEBUG": "-all", "WINEPATH": r"C:\Python"}
+        # Without a locale of UTF-8, Wine makes no file whose name is not ASCII.
+        locale = {"LC_ALL": "C.UTF-8"}
         # Keep libpq from looking for files with passwords and certificates. It would use a function that Wine lacks,
         # and print a warning.
         libpq = {"PGPASSWORD": "none", "PGSSLMODE": "disable"}
         process = subprocess.Popen(
             ["wine", PYTHON, "-m", "pytest", *arguments],
             cwd=ROOT,
-            env={**os.environ, **wine, **libpq, "BUILD_ADMIN_TEST_POSTGRES_URL": url},
+            env={**os.environ, **wine, **locale, **libpq, "BUILD_ADMIN_TEST_POSTGRES_URL": url},
             stdin=subprocess.DEVNULL,
             # A plain file as stdout does not work under Wine; a pipe does.
             stdout=subprocess.PIPE,

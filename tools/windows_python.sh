@@ -9,7 +9,8 @@ set -eu
 
 version=3.13.5-1.5.12
 cd "$(dirname "$0")/.."
-export WINEPREFIX=$PWD/.cache/windows WINEARCH=win64 WINEDEBUG=-all WINEPATH='C:\Python' PIP_FIND_LINKS=
+# Without a locale of UTF-8, Wine makes no file whose name is not ASCII.
+export WINEPREFIX=$PWD/.cache/windows WINEARCH=win64 WINEDEBUG=-all WINEPATH='C:\Python' LC_ALL=C.UTF-8 PIP_FIND_LINKS=
 home=$WINEPREFIX/drive_c/Python
 
 for program in wine mvn unzip x86_64-w64-mingw32-ld; do
