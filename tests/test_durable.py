@@ -1,4 +1,4 @@
-"""Power: what is answered is on disk, whatever the database's own settings are."""
+"""Durability: a write is answered after it is on disk, whatever the database's own settings are."""
 
 import contextlib
 import json
@@ -15,20 +15,20 @@ import pytest
 
 from service import BUILDS, PROGRAM, Service, build, run, running
 
-#: A write to SQLite's write-ahead log, the end of a sync of it, and the beginning of an answer that it is stored.
+#: System calls: a write to SQLite's write-ahead log, the end of a sync of it, and the beginning of a 200 or 201.
 _EVENTS = {
     "W": re.compile(r"pwrite64\(\d+<[^>]*-wal>"),
     "S": re.compile(r"(?:fsync|fdatasync)(?:\(\d+<[^>]*-wal>\)| resumed>\)) += 0"),
     "A": re.compile(r'sendto\(.*"HTTP/1.1 20[01]'),
 }
 
-#: What a file or folder gets a name by, and what syncs one: each path that is given or synced, without the folders.
+#: System calls that create a folder or a link, or sync a file or folder, with the path.
 _NAMES = re.compile(r'(mkdir|link|fsync|fdatasync)\((?:\d+<|.*")([^">]*)[">].*= 0')
 
 
 @pytest.fixture(scope="module")
 def may_trace() -> None:
-    """Skip where system calls cannot be traced."""
+    """Skip the test where system calls cannot be traced."""
     strace = shutil.which("strace")
     if not strace or subprocess.run([strace, "-e", "none", "true"], capture_output=True, check=False).returncode:
         pytest.skip("strace is not installed, or may not trace here")
@@ -51,7 +51,7 @@ def traced(service: Service, file: Path) -> Iterator[None]:
 
 
 def write(service: Service) -> None:
-    """Write in each way that there is."""
+    """Send each kind of request that writes."""
     service.create(id=2)
     for number in range(3):
         assert service.put(build(id=2, title=f"title {number}")).status == 200
@@ -63,25 +63,26 @@ def write(service: Service) -> None:
 
 
 @pytest.mark.usefixtures("may_trace")
-def test_sqlite_answers_after_its_log_is_on_disk(data: Path, tmp_path: Path) -> None:
+def test_on_sqlite_a_response_follows_the_sync_of_the_write_ahead_log(data: Path, tmp_path: Path) -> None:
     with running(DATA=data) as service:
         service.create(id=1)
         with traced(service, tmp_path / "calls"):
             write(service)
     lines = (tmp_path / "calls").read_text(encoding="utf-8", errors="replace").splitlines()
     events = "".join(name for line in lines for name, event in _EVENTS.items() if event.search(line))
-    # What reads, or previews, writes nothing.
+    # Reads and previews write nothing.
     assert re.fullmatch("(W+S+A|A){10}", events), events
     assert events.count("SA") == 7
 
 
 @pytest.mark.usefixtures("may_trace")
-def test_a_start_names_its_folders_and_its_key_on_disk(tmp_path: Path) -> None:
+def test_the_first_start_syncs_the_folders_of_what_it_creates(tmp_path: Path) -> None:
     calls = tmp_path / "calls"
     strace = ("strace", "-D", "-f", "-y", "-e", "trace=mkdir,link,fsync,fdatasync", "-o", str(calls))
     with running(DATA=tmp_path / "new" / "data", SIGNING_KEY="", program=(*strace, *PROGRAM)) as service:
         assert service.process
-        ended = f"{service.process.pid} +++ exited with 0 +++"
+        # strace pads a process id to five characters.
+        ended = f"{service.process.pid:<5} +++ exited with 0 +++"
     deadline = time.monotonic() + 20
     while ended not in (lines := calls.read_text(encoding="utf-8", errors="replace").splitlines()):
         assert time.monotonic() < deadline
@@ -95,7 +96,7 @@ def test_a_start_names_its_folders_and_its_key_on_disk(tmp_path: Path) -> None:
         assert ("fsync", folder) in done[done.index(made) :], done
 
 
-def test_postgresql_commits_on_disk_whatever_the_database_has_by_default(
+def test_on_postgresql_commits_are_synchronous_even_if_the_databases_default_is_off(
     new_database: Any, data: Path, tmp_path: Path
 ) -> None:
     url = new_database()
@@ -115,5 +116,5 @@ def test_postgresql_commits_on_disk_whatever_the_database_has_by_default(
         write(service)
         (tmp_path / "builds").write_text(json.dumps(build(id=3)), encoding="utf-8")
         assert run("import", str(tmp_path / "builds"), **settings).returncode == 0
-        # A creation, three overwrites and an undo; two builds repaired, and put back; an import.
+        # A creation, three overwrites, an undo, a repair of two builds and its undo, and an import.
         assert connection.execute("SELECT setting, count(*) FROM seen GROUP BY setting").fetchall() == [("on", 10)]

@@ -1,4 +1,4 @@
-"""What the listener does in one round of the server's loop, in this process."""
+"""One round of the server's loop in the listener."""
 
 import contextlib
 import socket
@@ -8,12 +8,9 @@ from build_admin.server.listener import Listener
 from build_admin.settings import Settings
 
 
-def test_a_round_accepts_all_that_wait_and_one_more_than_there_is_room_for() -> None:
-    """A round takes long where many clients send much; one new client a round waited for as many rounds as came before.
-
-    Nothing is asked, so there is no dispatcher.
-    """
-    dispatcher: Any = None
+def test_a_round_accepts_all_waiting_connections_up_to_one_over_the_limit() -> None:
+    """With one connection a round, a new client would wait for many rounds, each of which takes long under load."""
+    dispatcher: Any = None  # There are no requests.
     listener = Listener(None, Settings(port=0, connections=5), dispatcher)
     with contextlib.ExitStack() as stack:
         stack.callback(listener.close)
