@@ -1,4 +1,4 @@
-"""Lists: the first page by every filter, and by every two of them, from a table that grows."""
+"""The first page of lists by each filter and by each pair of filters, from tables of several sizes."""
 
 import itertools
 import statistics
@@ -12,15 +12,15 @@ from benchmarks.repairs import ask, served
 from benchmarks.report import table
 from build_admin.schemas.sample import SAMPLE
 
-#: How many of the slowest lists are told.
+#: The number of the slowest lists in the report.
 WORST = 8
 
-#: Milliseconds by list, a figure a round.
+#: The milliseconds of each round by list.
 Taken = dict[str, list[float]]
 
 
 def filters(count: int) -> list[str]:
-    """Return the filters, each with values that many builds have and that few have; there are `count` builds."""
+    """Return the filters of a table of `count` builds, with values that many builds have and that few have."""
     first = int(SAMPLE["created"])
     times = {"newest": first + count * 99 // 100, "half": first + count // 2, "oldest": first + count // 100}
     values = {
@@ -39,7 +39,7 @@ def filters(count: int) -> list[str]:
 def measure(
     sizes: Sequence[int], folder: Path, new_database: NewDatabase, rounds: int, say: Callable[[str], None]
 ) -> dict[tuple[str, int], Taken]:
-    """Return what each list takes, by database and number of builds. Raises RuntimeError where one is not answered."""
+    """Return the times of each list by database and number of builds. Raises RuntimeError if a request fails."""
     found: dict[tuple[str, int], Taken] = {}
     for database, size in itertools.product(("SQLite", "PostgreSQL"), sizes):
         say(f"lists of {size:,} builds on {database}")
@@ -59,7 +59,7 @@ def _name(parameter: str) -> str:
 
 
 def markdown(surroundings: Mapping[str, str], found: Mapping[tuple[str, int], Taken]) -> str:
-    """Return the report: of each database and size the median list, and the worst ones by filter and by pair."""
+    """Return the report as Markdown: the median list and the slowest lists of each database and size."""
     where = "; ".join(f"{name}: {value}" for name, value in surroundings.items())
     rows, worst = [], []
     for (database, size), taken in found.items():

@@ -63,7 +63,7 @@ def served(
     revisions: bool = False,
     values: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """Run the service on a database `name`, filled as `fill` says, until the block ends; `folder` is made for it."""
+    """Run the service in a new `folder` on a database of the kind `name`, which is filled by `fill`."""
     folder.mkdir()
     database = new_database() if name == "PostgreSQL" else folder / "builds.sqlite3"
     contender, place = Contender(SERVICE, name, ()), Place(folder, database)

@@ -69,8 +69,8 @@ def test_a_read_only_data_folder_file_or_key_is_reported(data: Path, command: st
 
 @pytest.mark.parametrize("command", ["serve", "check"])
 @needs_symbolic_links
-def test_a_link_to_a_file_that_is_not_there_is_reported_and_not_followed(data: Path, command: str) -> None:
-    """The disk of a Vela server's file may be away; an empty store must not take its place."""
+def test_a_link_to_a_missing_file_is_reported_and_creates_no_file(data: Path, command: str) -> None:
+    """The disk with a Vela server's file may not be mounted."""
     data.mkdir()
     (data / "builds.sqlite3").symlink_to(data / "vela.sqlite3")
     assert "is a link to" in fails(command, DATA=data)

@@ -33,7 +33,7 @@ def test_the_option_help_prints_the_usage() -> None:
 
 
 @pytest.mark.parametrize(("url", "needed"), [("", False), ("postgresql://127.0.0.1:1/none", True)])
-def test_the_driver_of_postgresql_is_imported_only_for_it(data: Path, url: str, needed: bool) -> None:
+def test_psycopg_is_imported_only_for_postgresql(data: Path, url: str, needed: bool) -> None:
     program = [sys.executable, "-X", "importtime", "-m", "build_admin"]
     finished = run("check", program=program, DATA=data, DATABASE_URL=url, SIGNING_KEY=KEY)
     assert finished.returncode == (1 if needed else 0), finished.stderr

@@ -53,7 +53,7 @@ def test_the_queue_has_at_most_1000_builds_and_links_to_the_next(store: Store) -
     assert (len(short.json), "Link" in short.headers) == (1000, False)
 
 
-def test_a_total_that_is_not_counted_is_left_out(store: Store) -> None:
+def test_a_list_without_a_counted_total_has_no_x_total_count(store: Store) -> None:
     client = falcon_client(store)
     first, last = (client.simulate_get(f"/api/v1/admin/builds?per_page=100&page={page}") for page in (1, 120))
     assert "X-Total-Count" not in first.headers

@@ -134,7 +134,7 @@ def test_overwrites_do_not_scan_a_table_that_has_grown_since_they_were_planned(d
         ({"repo_id": 77}, "repo_id_number"),
         ({"number": 7}, "number"),
         ({"branch": "main", "status": ["s7"]}, "status"),
-        # All builds of this host are older than the others, so the newest builds are not the ones to begin with.
+        # All builds of this host are old, so that a scan from the newest build would be slow.
         ({"branch": "main", "host": "gone"}, "host"),
     ],
 )
