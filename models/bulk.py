@@ -1,4 +1,4 @@
-"""Bulk: an import into a database, every line as PUT would do it, but all of them or none."""
+"""Bulk: an import into a database, in one transaction, with the checks of PUT for every record."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -30,17 +30,17 @@ from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.statement import Statement, placeholders, rows
 from build_admin.models.stores.tables import Columns
 
-#: Told where in the import a fault is, and what it is.
+#: Called with the position of a fault in the import, and the fault.
 Fault = Callable[[int, str], None]
 
 
 class FaultsFound(Exception):
-    """There were faults, all of which have been told; nothing was stored."""
+    """There were faults, which have all been reported; nothing was stored."""
 
 
 @dataclass
 class Imported:
-    """What an import came to: builds, and the revisions that came with them."""
+    """The counts of an import."""
 
     created: int = 0
     overwritten: int = 0
@@ -50,12 +50,12 @@ class Imported:
 
     @property
     def builds(self) -> int:
-        """How many builds there were."""
+        """The number of builds in the import."""
         return self.created + self.overwritten + self.unchanged
 
 
 class Bulk:
-    """One import, of what is staged."""
+    """One import of staged records."""
 
     def __init__(
         self,
@@ -72,14 +72,14 @@ class Bulk:
         """Prepare an import.
 
         Args:
-            database: where to.
+            database: the database.
             columns: what its table `builds` can hold.
-            author: whom the revisions name that the import leaves.
-            overwrite: whether a build that is stored already is overwritten; without it that is a fault.
-            faulty: whether there have been faults before, so that further ones are looked for and nothing is stored.
+            author: the author of the new revisions.
+            overwrite: whether to overwrite stored builds; otherwise each is a fault.
+            faulty: whether there are faults already: then the import only looks for more and stores nothing.
             fault: called for each fault.
-            progress: called now and then with the number of builds done.
-            committing: called when everything is written, and only the commit is left to do.
+            progress: called after each batch with the number of builds done.
+            committing: called before the commit, when everything is written.
 
         """
         self._database = database
@@ -106,11 +106,11 @@ class Bulk:
         self._last_of = Statement(database, last.where(among(database, Revision.build_id)))
 
     def store(self, staging: Staging) -> Imported:
-        """Store what is staged, in one transaction. Whatever this raises, nothing was stored.
+        """Store the staged records in one transaction. After any exception, nothing was stored.
 
         Raises:
             FaultsFound: there was a fault.
-            Unstorable: a table cannot hold a value, though it seemed to.
+            Unstorable: a table cannot store a value.
             peewee.DatabaseError: the database cannot be read or written.
 
         """
@@ -121,7 +121,7 @@ class Bulk:
         try:
             return self._database.write(work)
         except peewee.IntegrityError:
-            # As with PUT: another process took an id or a number first, and the second attempt can say which.
+            # Another process has taken an id or a number. The second attempt finds it and reports it.
             return self._database.write(work)
         except peewee.DataError as error:
             raise Unstorable from error
@@ -130,7 +130,7 @@ class Bulk:
         imported = Imported()
         if isinstance(self._database, PostgresqlDatabase):
             self._database.unhurried()
-        # What is staged does not repeat itself, so there is nothing to find in a store that was empty before.
+        # The staged records have no duplicates. So nothing needs to be looked up in a store that is empty.
         self._empty = not any(rows(self._database, model.select(SQL("1")).limit(1)) for model in (Build, Revision))
         for histories in staging.histories():
             self._check_histories(histories)
@@ -175,7 +175,7 @@ class Bulk:
                 self._found(position, f"repair: is {number}, and there is no such repair in the file.")
 
     def _store_builds(self, builds: list[StagedBuild], imported: Imported) -> None:
-        """Do with each build what PUT would do, and then write them all; after a fault, look for further ones only."""
+        """Check each build as PUT does, and then write all of them; after a fault, only look for more faults."""
         stored = self._stored([build.fields["id"] for build in builds])
         owners = {} if self._empty else owners_of(self._database, [_numbers(build.fields) for build in builds])
         inserts, updates, revised = [], [], []
@@ -199,7 +199,7 @@ class Bulk:
             if not staged.has_history:
                 revised.append((before, build))
         if not self._faulty:
-            # A new build may take such a number too, so updates come first.
+            # Updates come first: a new build may take a number that an update frees.
             self._update_rows(updates)
             self._rules.pass_id(max((row["id"] for row in inserts), default=0))
             self._builds.insert(inserts)
@@ -217,7 +217,7 @@ class Bulk:
         owner = owners.get(_numbers(build), build["id"])
         if owner == build["id"]:
             return False
-        # After a fault nothing is written, and so an earlier line does not give the number up that it would.
+        # After a fault nothing is written, so the number is not freed by an earlier record that would change it.
         if not (self._faulty and self._may_move(owner, position)):
             self._found(position, str(NumberTaken(build["repo_id"], build["number"], owner)))
         return True
@@ -227,12 +227,12 @@ class Bulk:
         self._fault(position, words)
 
     def _update_rows(self, updates: list[tuple[StoredBuild, dict[str, Any]]]) -> None:
-        """Write the rows in this order: a build may take the number that an earlier one gives up."""
+        """Write the rows in order: a build may take the number that an earlier one frees."""
         if not any(before.unreadable for before, _ in updates):
             self._update.execute_many(to_row(build, self._names) for _, build in updates)
             return
         for before, build in updates:
-            # A column that stays as it is, though it cannot be shown, must not be written.
+            # The column of an unreadable field that does not change must not be written.
             row = to_row(build, changes(before, build))
             Build.update(row).where(Build.id == build["id"]).execute(self._database)
 

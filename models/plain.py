@@ -1,4 +1,4 @@
-"""Plain: the JSON text of a build that has no newer field, made by the database in a third of the time."""
+"""Plain: an SQL expression for the JSON of a build without newer fields. It takes a third of the time of Python."""
 
 from collections.abc import Collection
 
@@ -9,18 +9,18 @@ from build_admin.models.build import DOCUMENTED, NEWER, Build
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 
-#: What a newer field's column holds, as text, where the build has no value in it.
+#: The values of a newer field's column, as text, that mean no value.
 _NONE = {"fork": "'', '0', 'false'", "deploy_payload": "'', 'null', '{}'"}
 
 
 def plain(database: Database, names: Collection[str]) -> SQL:
-    """Return the expression of a build's compact JSON, as `compact(from_row(row))` is.
+    """Return an expression for the same JSON as `compact(from_row(row))`.
 
-    It is NULL where the row holds a newer field, or, in SQLite, a value that its column's type does not name.
+    It is NULL if the row has a newer field, or a value of another type than its column's (in SQLite).
 
     Args:
-        database: whose table `builds` has the usual types (`Columns.usual`).
-        names: the columns that it has.
+        database: its table `builds` has the usual types (`Columns.usual`).
+        names: the columns of that table.
 
     """
     zeros = {name: "0" if _is_integer(name) else "''" for name in DOCUMENTED}

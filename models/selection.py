@@ -1,4 +1,4 @@
-"""Selection: the builds that pass filters, found by way of the filter that the fewest builds pass."""
+"""Selection: the query for the builds that pass filters, by the index that finds the fewest of them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +11,10 @@ from build_admin.models.stores.database import Database
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.tables import Columns
 
-#: A filter that no more builds pass is passed by few: they are all looked up, counted and sorted.
+#: Up to so many builds are all read, counted and sorted.
 FEW = 10_000
 
-#: Builds up to which SQLite reads and sorts those that an index has, in place of all builds from the newest on.
+#: Up to so many builds in an index, SQLite reads and sorts those. Otherwise it reads all builds from the newest on.
 _SORTED = 100_000
 
 #: Counts the builds of a query.
@@ -26,10 +26,10 @@ class Selection:
     """The builds that pass some filters.
 
     Attributes:
-        query: a peewee query of them.
-        many: whether more than FEW pass each filter that has an index. How many pass all is not known then: two filters
-            that many builds pass may have few in common, and finding out takes reading the table.
-        newest_first: the terms by which the query is ordered so that an index finds the newest builds soon.
+        query: the peewee query.
+        many: whether more than FEW builds pass each filter that has an index. Then the number of builds that pass all
+            filters is not known, because counting them may read the whole table.
+        newest_first: the ORDER BY terms with which an index finds the newest builds quickly.
 
     """
 
@@ -41,10 +41,11 @@ class Selection:
 def select(database: Database, columns: Columns, filters: Filters, *fields: Any) -> Selection:
     """Return the selection of those fields of the builds that pass `filters`.
 
-    A database is told which index to use. SQLite does not know how many builds have a value. PostgreSQL supposes that
-    those builds are spread evenly, and would look for the last builds of a worker that is gone among all newer ones.
+    The query makes the database use a certain index. SQLite does not know how many builds have a value. PostgreSQL
+    assumes that these builds are evenly distributed: it would look for the last builds of a removed worker by reading
+    all newer builds.
 
-    Raises peewee.DatabaseError where the database cannot be read.
+    Raises peewee.DatabaseError if the database cannot be read.
     """
     conditions = filters.conditions()
     counts = {
@@ -53,7 +54,7 @@ def select(database: Database, columns: Columns, filters: Filters, *fields: Any)
     rarest = min(counts, key=lambda name: counts[name])
     many, value, order = counts[rarest] > FEW, _value(filters, rarest), Selection.newest_first
     if many and value and rarest in columns.ordered:
-        # An index of the column and the id is all that has this order. With `=` the key would have it too.
+        # Only an index on the column and the id has this order. With `=`, the primary key would have it too.
         field = Build._meta.fields[rarest]
         conditions[rarest], order = field.between(value, value), (field.desc(), Build.id.desc())
     if not isinstance(database, PostgresqlDatabase):
@@ -65,7 +66,7 @@ def select(database: Database, columns: Columns, filters: Filters, *fields: Any)
 
 
 def _value(filters: Filters, name: str) -> Any:
-    """Return the one value, not a zero, that a filter asks for; None where there is no such."""
+    """Return the value of a filter if it is a single one and not zero, else None."""
     value = getattr(filters, name, None) or None
     if name == "status" and value:
         return value[0] if len(value) == 1 else None
@@ -73,11 +74,11 @@ def _value(filters: Filters, name: str) -> Any:
 
 
 def _count(database: Database, condition: Any) -> int:
-    """Return how many builds meet a condition, _SORTED + 1 if there are more."""
+    """Return how many builds meet a condition; _SORTED + 1 if there are more."""
     found = Build.select(SQL("1")).limit(_SORTED + 1)
     return int((found.where(condition) if condition is not None else found).select_from(COUNT).scalar(database))
 
 
 def _without_index(field: Field) -> Any:
-    """Return the field as SQLite uses no index for it: https://www.sqlite.org/optoverview.html, section 2.1."""
+    """Return the field as an expression without an index (https://www.sqlite.org/optoverview.html, section 2.1)."""
     return NodeList((SQL("+"), field), glue="")

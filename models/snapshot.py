@@ -1,4 +1,4 @@
-"""Snapshot: every build of a database, its revisions and the repairs, as they are at one moment."""
+"""Snapshot: all builds, revisions and repairs of a database, as one transaction sees them."""
 
 import heapq
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.statement import rows
 from build_admin.models.stores.tables import Columns
 
-#: Rows that are read at once.
+#: How many rows are read by a statement.
 _PAGE = 500
 
 
 class Snapshot:
-    """What one transaction sees, whatever others write meanwhile; `snapshot` begins one."""
+    """The contents of a database in one transaction, which `snapshot` begins."""
 
     def __init__(self, database: Database, columns: Columns) -> None:
         self._database = database
@@ -29,14 +29,14 @@ class Snapshot:
         self._usual = columns.usual
 
     def count(self) -> tuple[int, int, int]:
-        """Return how many builds there are, how many revisions and how many repairs. Raises peewee.DatabaseError."""
+        """Return the number of builds, of revisions and of repairs. Raises peewee.DatabaseError."""
         builds, revisions, repairs = (
             self._rows(model.select(fn.COUNT(1)))[0][0] for model in (Build, Revision, Repair)
         )
         return builds, revisions, repairs
 
     def lines(self) -> Iterator[tuple[type[Model], str]]:
-        """Yield the JSON text of each build, ordered by id, and the model of which it is a row.
+        """Yield each build as JSON, ordered by id, with its model.
 
         Raises peewee.DatabaseError.
         """
@@ -44,9 +44,9 @@ class Snapshot:
             yield Build, text
 
     def all_lines(self) -> Iterator[tuple[type[Model], str]]:
-        """Yield the repairs by number, without `undone_by`, and then each build and after it its revisions, as `lines`.
+        """Yield as `lines` the repairs, without `undone_by`, and then each build, followed by its revisions.
 
-        The revisions of a build that is no more are where it would be. Raises peewee.DatabaseError.
+        The revisions of a deleted build are where it would be. Raises peewee.DatabaseError.
         """
         names = list(Repair._meta.fields)
         for row in self._rows(Repair.select().order_by(Repair.repair)):
@@ -66,7 +66,7 @@ class Snapshot:
             page = self._rows(query.where(Build.id > page[-1][0]))
 
     def _others(self, ids: list[int]) -> dict[int, str]:
-        """Return the texts of builds of which the database makes none."""
+        """Return the JSON of builds for which the database returns none."""
         if not ids:
             return {}
         query = Build.select(*(Build._meta.fields[name] for name in self._names)).where(Build.id << ids)
@@ -80,9 +80,9 @@ class Snapshot:
         page = self._rows(query)
         while page:
             for build_id, revision, at, by, request_id, changes, before, repair in page:
-                # What is JSON already is not read again. A text in it has no line feeds, they are escaped.
+                # The stored JSON is not parsed. Line feeds in its strings are escaped.
                 texts = f'"changes":{changes},"before":{before or "null"}'.replace("\n", "")
-                # A 0.1 can import what no repair was part of.
+                # Version 0.1 can import a revision without this field.
                 last = "" if repair is None else f',"repair":{repair}'
                 yield (
                     build_id,
@@ -100,7 +100,7 @@ class Snapshot:
 
 @contextmanager
 def snapshot(database: Database, columns: Columns) -> Iterator[Snapshot]:
-    """Give a Snapshot of the database; it keeps no writer waiting. Raises peewee.DatabaseError."""
+    """Open a snapshot of the database, which does not block writers. Raises peewee.DatabaseError."""
     with database.atomic():
         if isinstance(database, PostgresqlDatabase):
             database.execute_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

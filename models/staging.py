@@ -1,4 +1,4 @@
-"""Staging: the records of an import between being checked and being stored, in a file that goes away by itself."""
+"""Staging: keeps the checked records of an import in a temporary file until they are stored."""
 
 import marshal
 import sqlite3
@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from build_admin.models.build import canonical, compact
 
-# A quarter of the time that JSON takes. Nobody but this process reads or writes the file.
+# It takes a quarter of the time of JSON. Only this process reads and writes the file.
 _loads = marshal.loads  # noqa: S302
 
-#: Records that are given back at once.
+#: How many records are returned at once.
 _BATCH = 500
 
 _TABLES = """
@@ -31,8 +31,8 @@ class StagedBuild(NamedTuple):
     """A build that is staged.
 
     Attributes:
-        position: where it was in the import.
-        fields: those that were given, as the schema returned them.
+        position: its position in the import.
+        fields: its fields, as the schema returned them.
         has_history: whether revisions of it are staged too.
 
     """
@@ -43,9 +43,9 @@ class StagedBuild(NamedTuple):
 
 
 class Staging:
-    """Builds, revisions and repairs by their position in the import, none of which repeats another.
+    """Builds, revisions and repairs by their position in the import, without duplicates.
 
-    SQLite makes the file where temporary files go, when 64 MiB of memory do not hold it, and removes it on closing.
+    SQLite creates the temporary file when the records need more than 64 MiB of memory, and removes it on closing.
     """
 
     def __init__(self) -> None:
@@ -57,9 +57,9 @@ class Staging:
         self._connection.close()
 
     def add_build(self, position: int, fields: dict[str, Any]) -> list[tuple[str, int]]:
-        """Keep a build's fields, unless an earlier build has its id or its number.
+        """Add a build, unless an earlier one has its id or its number.
 
-        Returns what is repeated and where it was, for each: an empty list if the build was kept.
+        Returns the name and the earlier position of what is repeated; an empty list if the build was added.
         """
         values = (position, fields["id"], fields["repo_id"], fields["number"], marshal.dumps(fields))
         try:
@@ -71,7 +71,7 @@ class Staging:
         return []
 
     def add_revision(self, position: int, fields: dict[str, Any]) -> list[tuple[str, int]]:
-        """Keep a revision's fields, unless it is there already; return as `add_build` does."""
+        """Add a revision, unless it is a duplicate. Returns what `add_build` returns."""
         row = marshal.dumps(_revision_row(fields))
         values = (position, fields["build_id"], fields["revision"], fields.get("repair"), row)
         try:
@@ -82,7 +82,7 @@ class Staging:
         return []
 
     def add_repair(self, position: int, fields: dict[str, Any]) -> list[tuple[str, int]]:
-        """Keep a repair's fields, unless it is there already; return as `add_build` does."""
+        """Add a repair, unless it is a duplicate. Returns what `add_build` returns."""
         values = (position, fields["repair"], fields["changed"], marshal.dumps(fields))
         try:
             self._connection.execute("INSERT INTO repairs VALUES (?, ?, ?, ?)", values)
@@ -92,14 +92,14 @@ class Staging:
         return []
 
     def add_refused(self, position: int, sent: dict[str, Any]) -> None:
-        """Keep which build, or a revision of which repair, or which repair a record with faults is, if it says so."""
+        """Note a record with faults: the id of a build, or the repair of a revision, or the number of a repair."""
         kind = "revision" if "revision" in sent else "repair" if "repair" in sent else "build"
         number = sent.get("id" if kind == "build" else "repair")
         if type(number) is int and abs(number) < 2**63:
             self._connection.execute("INSERT INTO refused VALUES (?, ?, ?)", (position, kind, number))
 
     def may_move(self, build_id: int, position: int) -> bool:
-        """Return whether a line before `position` may give the build another number, were it not for its faults."""
+        """Return whether a record before `position` changes the build's number, or would without its faults."""
         query = (
             "SELECT 1 FROM builds WHERE id = ?1 AND position < ?2 "
             "UNION ALL SELECT 1 FROM refused WHERE kind = 'build' AND id = ?1 AND position < ?2"
@@ -107,7 +107,7 @@ class Staging:
         return self._connection.execute(query, (build_id, position)).fetchone() is not None
 
     def builds(self) -> Iterator[list[StagedBuild]]:
-        """Yield the builds, in batches, in order."""
+        """Yield the builds in batches, in order."""
         query = (
             "SELECT position, fields, EXISTS (SELECT 1 FROM revisions WHERE build_id = builds.id) "
             "FROM builds ORDER BY position"
@@ -116,14 +116,14 @@ class Staging:
             yield [StagedBuild(position, _loads(fields), bool(history)) for position, fields, history in batch]
 
     def revisions(self) -> Iterator[list[dict[str, Any]]]:
-        """Yield the rows of the revisions, in batches, in order; `repair` is in those of a repair too."""
+        """Yield the rows of the revisions in batches, in order. A revision of a repair has `repair` too."""
         for batch in self._batches("SELECT fields FROM revisions ORDER BY position"):
             yield [_loads(fields) for (fields,) in batch]
 
     def repairs(self) -> Iterator[list[tuple[int, int, dict[str, Any]]]]:
-        """Yield, in batches, where each repair was, how many revisions are of it, and its fields.
+        """Yield, in batches, the position of each repair, the number of its revisions, and its fields.
 
-        Where a revision of it has faults, that is as many as the repair says.
+        If a revision of it has faults, the number is that in the repair.
         """
         query = (
             "SELECT position, CASE WHEN repair IN (SELECT id FROM refused WHERE kind = 'revision') THEN changed "
@@ -134,7 +134,7 @@ class Staging:
             yield [(position, revisions, _loads(fields)) for position, revisions, fields in batch]
 
     def without_repair(self) -> Iterator[list[tuple[int, int]]]:
-        """Yield, in batches, where each revision was of a repair that is not there, and that repair's number."""
+        """Yield, in batches, the positions of revisions whose repair is missing, with the repair's number."""
         yield from self._batches(
             "SELECT position, repair FROM revisions "
             "WHERE repair IS NOT NULL AND repair NOT IN (SELECT repair FROM repairs) "
@@ -142,7 +142,7 @@ class Staging:
         )
 
     def histories(self) -> Iterator[list[tuple[int, int]]]:
-        """Yield, in batches, where the revisions of each build begin, and the build's id."""
+        """Yield, in batches, the position of each build's first revision, with the build's id."""
         yield from self._batches("SELECT MIN(position), build_id FROM revisions GROUP BY build_id")
 
     def _batches(self, query: str) -> Iterator[list[Any]]:

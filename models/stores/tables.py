@@ -16,7 +16,7 @@ from build_admin.models.stores.postgresql import PostgresqlDatabase
 
 MODELS = (Build, Revision, Repair, RepairRevision)
 
-#: The columns by which builds are listed. A table of ours has an index of each; `repo_id` is in that of the number.
+#: The columns by which builds are listed. A new table gets an index on each; `repo_id` is in the index on the number.
 INDEXED = ("status", "created", "branch", "host", "number")
 
 #: The largest value of PostgreSQL's integer types that are smaller than the contract's 64 bits.
@@ -35,8 +35,8 @@ class Columns:
         limits: the largest integer, or the maximum length in characters, of those fields whose column has a limit.
         usual: whether the documented columns are of integer and text types; always true in SQLite, where each value has
             its own type.
-        indexed: the columns with which an index begins.
-        ordered: those of them whose index has the builds of one value in the order of their ids.
+        indexed: the columns that are the first of an index.
+        ordered: those of them whose index has the builds with one value in the order of their ids.
 
     """
 
@@ -133,6 +133,6 @@ def _create(database: Database, model: type[peewee.Model]) -> None:
         if model is not Build:
             return
         for name in INDEXED:
-            # The newest come first, and so the id is in each index. In SQLite it always is.
+            # The id makes the index return the newest builds first. In SQLite every index has it.
             fields = [Build._meta.fields[name], *([Build.id] if isinstance(database, PostgresqlDatabase) else [])]
             database.execute(Build.index(*fields))
