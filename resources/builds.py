@@ -50,7 +50,7 @@ class BuildsResource:
         number, per_page = (given.get("page", 1), given.get("per_page", PER_PAGE)) if paged else (1, MAX_QUEUE)
         page = self._listing.page(Filters(status=_QUEUED, after=after), number, per_page)
         if paged:
-            # The links go on where this page ends, however late they are followed.
+            # `after` is in the links, so that they lead to the same list however late they are followed.
             paging.set_page(resp, req, number, per_page, page.total, after=str(after))
         elif page.total is None or page.total > MAX_QUEUE:
             rest = {"after": str(after), "page": str(MAX_QUEUE // MAX_PER_PAGE + 1), "per_page": str(MAX_PER_PAGE)}

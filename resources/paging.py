@@ -17,11 +17,11 @@ def array(texts: Iterable[bytes]) -> bytes:
 def set_page(
     resp: falcon.Response, req: falcon.Request, page: int, per_page: int, total: int | None, **given: str
 ) -> None:
-    """Set X-Total-Count and Link: to the first and last page, and to those beside this one that there are.
+    """Set X-Total-Count, and Link to the first, previous, next and last page, if they exist.
 
-    Where the items are not counted, there is another page after this one, and the total and the last page are left out.
+    If the items are not counted, there is a next page, and the total and the last page are left out.
 
-    The targets are relative references (RFC 8288, section 3.1), a path and a query, so they hold behind any proxy,
+    The targets are relative references (RFC 8288, section 3.1), a path and a query, so they are valid behind any proxy,
     whatever host and scheme clients see.
 
     Args:
@@ -29,7 +29,7 @@ def set_page(
         req: the request; the links keep its parameters.
         page: the page that is answered; it may be beyond the last.
         per_page: items a page.
-        total: items on all pages, None where they are not counted.
+        total: items on all pages, None if they are not counted.
         given: further parameters for the links.
 
     """
