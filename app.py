@@ -65,6 +65,8 @@ STATUSES: dict[type[Exception], str] = {
     errors.RepairNotFound: falcon.HTTP_NOT_FOUND,
     errors.NothingToUndo: falcon.HTTP_CONFLICT,
     errors.NumberTaken: falcon.HTTP_CONFLICT,
+    errors.RefusedByDatabase: falcon.HTTP_CONFLICT,
+    errors.NoNumberLeft: falcon.HTTP_CONFLICT,
     errors.PreconditionFailed: falcon.HTTP_PRECONDITION_FAILED,
     # No client gets this answer: the server discards it and runs the request again by itself.
     LeaveGroup: falcon.HTTP_SERVICE_UNAVAILABLE,

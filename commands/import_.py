@@ -17,7 +17,7 @@ from build_admin.commands.files import STANDARD, binary
 from build_admin.commands.progress import Progress, tell
 from build_admin.models.builds import Author
 from build_admin.models.bulk import Bulk, FaultsFound, Imported
-from build_admin.models.errors import Unstorable
+from build_admin.models.errors import Refusal
 from build_admin.models.revision import ROW
 from build_admin.models.staging import Staging
 from build_admin.models.stores.store import Store, in_words, open_store
@@ -106,7 +106,7 @@ class _Import:
         except FaultsFound:
             faults = "1 fault" if self._faults == 1 else f"{self._faults} faults"
             raise CommandError(f"{faults}; nothing was imported.") from None
-        except Unstorable as error:
+        except Refusal as error:
             raise CommandError(f"{error} Nothing was imported.") from error
 
     def _read(self) -> int:

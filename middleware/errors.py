@@ -38,6 +38,9 @@ def add_error_handlers(app: App, statuses: Mapping[type[Exception], str]) -> Non
     """Make `app` answer every exception in JSON: those in `statuses` with that status and their own message."""
 
     def refuse(req: falcon.Request, resp: falcon.Response, error: Exception, params: Any) -> None:
+        if isinstance(error.__cause__, peewee.DatabaseError):
+            words, request = str(error.__cause__), req.context.request_id
+            event(log, logging.WARNING, "the database refused a write", error=words, request=request)
         status = next(status for kind, status in statuses.items() if isinstance(error, kind))
         raise falcon.HTTPError(status, description=str(error)) from error
 

@@ -21,11 +21,11 @@ from build_admin.models.build import (
     normal,
     to_row,
 )
-from build_admin.models.errors import BuildNotFound, BuildRefused, NumberTaken, Unchanged, Unstorable
-from build_admin.models.revision import recorded, restoring
+from build_admin.models.errors import BuildNotFound, BuildRefused, NumberTaken, Unchanged
+from build_admin.models.revision import following, recorded, restoring
 from build_admin.models.rules import Faults, Rules
 from build_admin.models.stores.database import Database
-from build_admin.models.stores.errors import LeaveGroup
+from build_admin.models.stores.errors import LeaveGroup, refusal
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.rows import PostgresqlRows, Rows
 from build_admin.models.stores.statement import Statement
@@ -138,6 +138,8 @@ class Builds:
             BuildRefused: a newer field is missing, or a rule of the Vela server is broken.
             NumberTaken: another build has this repo_id and number.
             Unstorable: the table cannot store a value.
+            RefusedByDatabase: a constraint or trigger refuses it.
+            NoNumberLeft: the build's last revision has the largest number.
             CommitLost: it is not known whether the transaction was committed.
             peewee.DatabaseError: the database cannot be read or written; nothing was stored.
 
@@ -154,8 +156,10 @@ class Builds:
             return self.database.write(work)
         except Unchanged as unchanged:
             return Overwritten(unchanged.build)
-        except peewee.DataError as error:
-            raise Unstorable from error
+        except peewee.DatabaseError as error:
+            if refused := refusal(error):
+                raise refused from error
+            raise
 
     def _overwrite(
         self,
@@ -189,7 +193,7 @@ class Builds:
             return Overwritten(build, stored is None, changed)
         revision = {
             "build_id": build["id"],
-            "revision": last_revision + 1,
+            "revision": following(last_revision, build["id"]),
             "at": int(time.time()),
             "by": author.subject,
             "request_id": author.request_id,

@@ -21,7 +21,7 @@ from build_admin.models.build import (
 from build_admin.models.builds import Author
 from build_admin.models.errors import NumberTaken, Unstorable
 from build_admin.models.repair import Repair, RepairRevision, repair_to_row
-from build_admin.models.revision import Revision, recorded
+from build_admin.models.revision import Revision, following, recorded
 from build_admin.models.rules import Faults, Rules
 from build_admin.models.staging import StagedBuild, Staging
 from build_admin.models.stores.database import Database
@@ -243,7 +243,7 @@ class Bulk:
             [
                 {
                     "build_id": build["id"],
-                    "revision": last.get(build["id"], 0) + 1,
+                    "revision": following(last.get(build["id"], 0), build["id"]),
                     "at": now,
                     "by": self._author.subject,
                     "request_id": self._author.request_id,

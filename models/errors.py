@@ -157,5 +157,24 @@ class Unstorable(Refusal):
         super().__init__("The database cannot hold a value of this build; nothing was stored.")
 
 
+class RefusedByDatabase(Refusal):
+    """A constraint or a trigger of the database does not allow what was to be stored."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A constraint or trigger of the database refuses this, and nothing was stored; the service's log says why."
+        )
+
+
+class NoNumberLeft(Refusal):
+    """A build's last revision has the largest number there can be."""
+
+    def __init__(self, build_id: int, revision: int) -> None:
+        super().__init__(
+            f"Build {build_id} has a revision {revision}, the largest number there can be, so nothing was stored; give "
+            "that revision a smaller number in the database."
+        )
+
+
 class StoreError(Exception):
     """The store cannot be opened or used; the message is one sentence that says what to do."""

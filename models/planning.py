@@ -12,7 +12,7 @@ from build_admin.models.plan import Plan, Planned, Skipped
 from build_admin.models.repair import RepairRevision
 from build_admin.models.repaired import Left, ManyBuilds
 from build_admin.models.repos import Repos
-from build_admin.models.revision import recorded, restoring
+from build_admin.models.revision import following, recorded, restoring
 from build_admin.models.rules import Faults, Rules
 from build_admin.models.selection import COUNT, select
 from build_admin.models.stores.database import Database
@@ -107,7 +107,7 @@ class Planning:
             if faults := {**faulty, **change.faults}:
                 plan.faults[stored["id"]] = faults
             kept = recorded(stored, text) if lock else ""
-            yield Planned(stored["id"], tag, change.changes, change.values, last + 1, kept)
+            yield Planned(stored["id"], tag, change.changes, change.values, following(last, stored["id"]), kept)
 
     def undo(self, repair: int, plan: Plan, lock: bool) -> Iterator[Planned]:
         """Yield the builds that an undo restores, ordered by id. With `lock`, all of the repair are locked first.
@@ -179,7 +179,7 @@ def _back(plan: Plan, left: Left, lock: bool) -> Planned | str:
         return _why(**left.since)
     back = compact(changes(now, left.before))
     kept = recorded(now, text) if lock else ""
-    return Planned(left.build_id, tag, back, restoring(now, left.before), left.last + 1, kept)
+    return Planned(left.build_id, tag, back, restoring(now, left.before), following(left.last, left.build_id), kept)
 
 
 def _why(by: str | None = None, revision_since: int | None = None) -> str:

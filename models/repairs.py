@@ -11,12 +11,13 @@ from peewee import fn
 
 from build_admin.models.build import Build, compact
 from build_admin.models.builds import Author, Precondition
-from build_admin.models.errors import FaultyBuilds, Unstorable
+from build_admin.models.errors import FaultyBuilds
 from build_admin.models.plan import Plan, Planned
 from build_admin.models.planning import Check, Order, Planning, batches
 from build_admin.models.repair import Repair, RepairRevision, repair_from_row
 from build_admin.models.revision import Revision
 from build_admin.models.stores.database import Database
+from build_admin.models.stores.errors import refusal
 from build_admin.models.stores.many import Many
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.tables import Columns
@@ -69,6 +70,8 @@ class Repairs:
             PreconditionFailed: raised by `precondition`.
             FaultyBuilds: a build would become one that PUT refuses.
             Unstorable: the table cannot store a value.
+            RefusedByDatabase: a constraint or trigger refuses it.
+            NoNumberLeft: the last revision of a build has the largest number.
             CommitLost: it is not known whether the transaction was committed.
             peewee.DatabaseError: the database cannot be read or written; nothing was stored.
 
@@ -124,8 +127,10 @@ class Repairs:
 
         try:
             return self._database.snapshot(work) if show else self._database.write(work, alone=True)
-        except peewee.DataError as error:
-            raise Unstorable from error
+        except peewee.DatabaseError as error:
+            if refused := refusal(error):
+                raise refused from error
+            raise
 
     def _store(self, builds: Sequence[Planned], left: Mapping[str, Any], repair: int) -> None:
         self._builds.update((build.id, build.values) for build in builds)

@@ -8,6 +8,7 @@ from peewee import BigIntegerField, CompositeKey, Model, TextField
 
 from build_admin.models import raw
 from build_admin.models.build import DOCUMENTED, NEWER, StoredBuild, canonical, from_row, to_row
+from build_admin.models.errors import NoNumberLeft
 
 #: The key in `before` of column values that the build's fields do not determine: a NULL in place of the text `null`, a
 #: 0 in place of a NULL, and those of unreadable fields. A build has no field of this name.
@@ -28,6 +29,13 @@ class Revision(Model):
     class Meta:
         table_name = "build_revisions"
         primary_key = CompositeKey("build_id", "revision")
+
+
+def following(last: int, build_id: int) -> int:
+    """Return the number of the revision after a build's last one. Raises NoNumberLeft where that has the largest."""
+    if last >= 2**63 - 1:
+        raise NoNumberLeft(build_id, last)
+    return last + 1
 
 
 def recorded(stored: StoredBuild, text: bytes) -> str:

@@ -70,7 +70,7 @@ REFUSALS: dict[str, tuple[int, str, tuple[str, ...]]] = {
     "Unauthorized": (401, "There is no valid administrator's token.", ("WWW-Authenticate",)),
     "NotFound": (404, "There is no such build, revision or repair.", ()),
     "MethodNotAllowed": (405, "The path does not support this method.", ("Allow",)),
-    "Conflict": (409, "Another build has this repo_id and number.", ()),
+    "Conflict": (409, "Another build has this repo_id and number, or the database refuses it.", ()),
     "PreconditionFailed": (412, "The state does not meet If-Match or If-None-Match.", ()),
     "PreconditionRequired": (428, "If-Match with the tag of the preview or of the build is missing.", ()),
     "ContentTooLarge": (413, "The body has more than 256 KiB.", ()),

@@ -136,7 +136,7 @@ def _operations() -> dict[tuple[str, str], JSON]:
         ),
         ("POST", repairs): _operation(
             "repair", "Set the same fields of many builds, all or none, exactly as previewed", OverwriteParameters,
-            "If-Match", answers=_planned("RepairPlan", "Repair"), refusals=(412, 413, 415, 428),
+            "If-Match", answers=_planned("RepairPlan", "Repair"), refusals=(409, 412, 413, 415, 428),
             body={"required": True, "content": {"application/json": {"schema": ref("WantedRepair")}}},
         ),
         ("GET", f"{repairs}/{{repair}}"): _operation(
@@ -149,7 +149,7 @@ def _operations() -> dict[tuple[str, str], JSON]:
         ),
         ("POST", f"{repairs}/{{repair}}/undo"): _operation(
             "undoRepair", "Restore the builds of a repair that have not changed since", OverwriteParameters, "If-Match",
-            answers=_planned("UndoPlan", "Undo"), refusals=(404, 412, 413, 415, 428),
+            answers=_planned("UndoPlan", "Undo"), refusals=(404, 409, 412, 413, 415, 428),
             body={"required": True, "content": {"application/json": {"schema": ref("WantedUndo")}}},
         ),
         ("GET", "/api/v1/admin/repos"): _operation(

@@ -11,7 +11,7 @@ from typing import Any
 import peewee
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from build_admin.models.build import DOCUMENTED, NEWER, StoredBuild
@@ -371,6 +371,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(columns=ROWS)
+@example(columns={"pipeline_id": b""})
 def test_any_row_is_readable_and_is_restored_exactly_after_an_overwrite(opened: Store, columns: dict[str, Any]) -> None:
     builds = Builds(opened.database, opened.columns)
     database = opened.database

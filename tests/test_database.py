@@ -15,7 +15,7 @@ import pytest
 
 from build_admin.app import create_app
 from build_admin.models.builds import Author, Builds
-from build_admin.models.errors import BuildNotFound, Unstorable
+from build_admin.models.errors import BuildNotFound, RefusedByDatabase, Unstorable
 from build_admin.models.revisions import Revisions
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.errors import CommitLost, LeaveGroup
@@ -224,7 +224,7 @@ def picky(new_database: Any, data: Path) -> Store:
 
 
 @pytest.mark.parametrize("bad", [0, 1, 2])
-@pytest.mark.parametrize(("title", "expected"), [("too long", 400), ("against a rule", 503), ("not wanted", 503)])
+@pytest.mark.parametrize(("title", "expected"), [("too long", 400), ("against a rule", 409), ("not wanted", 503)])
 def test_the_other_members_are_stored_when_the_database_refuses_one(
     picky: Store, data: Path, bad: int, title: str, expected: int
 ) -> None:
@@ -242,7 +242,7 @@ def test_the_other_members_are_stored_when_the_database_refuses_one(
     stored = Builds(picky.database, picky.columns)
     answers = [request.outcomes[-1] for request in group(stored, *[partial(put, number) for number in range(3)])]
     assert [status for status, _ in answers] == [expected if number == bad else 200 for number in range(3)]
-    assert "cannot" in answers[bad][1]["error"]
+    assert ("refuses" if expected == 409 else "cannot") in answers[bad][1]["error"]
     history = Revisions(picky.database, stored)
     for number in range(3):
         assert stored.find(number + 1)["title"] == (build()["title"] if number == bad else "good")
@@ -256,7 +256,8 @@ def test_the_other_members_are_stored_when_the_database_refuses_one(
 def test_a_pending_write_that_fails_leaves_the_next_write_to_its_build_alone(picky: Store, title: str) -> None:
     builds = Builds(picky.database, picky.columns)
     bad, good = group(builds, *[partial(builds.overwrite, build(id=1, title=text), ME) for text in (title, "good")])
-    assert isinstance(bad.outcomes[-1], Unstorable if title == "too long" else peewee.IntegrityError)
+    refusals = {"too long": Unstorable, "against a rule": RefusedByDatabase}
+    assert isinstance(bad.outcomes[-1], refusals.get(title, peewee.IntegrityError))
     assert [told.revision for told in good.told] == [2]
     assert builds.find(1)["title"] == "good"
 

@@ -1,11 +1,17 @@
 """Errors of a transaction, beside those of peewee."""
 
+import sqlite3
+
 import peewee
 
-from build_admin.models.errors import Refusal
+from build_admin.models.errors import Refusal, RefusedByDatabase, Unstorable
 
 #: What peewee raises if a database cannot do what it was asked to do.
 FAILURES = (peewee.DatabaseError, peewee.InterfaceError)
+
+
+#: SQLite's codes for a key that another row has; a concurrent transaction may have just written that row.
+_TAKEN = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID}
 
 
 class CommitLost(peewee.OperationalError):
@@ -18,3 +24,17 @@ class PendingFailed(Exception):
 
 class LeaveGroup(Refusal):
     """The request cannot be run in a group. It is run again by itself, so a client never gets this."""
+
+
+def refusal(error: peewee.DatabaseError) -> Refusal | None:
+    """Return the refusal that an error means: of a value, or by a constraint or a trigger; None for any other error.
+
+    In PostgreSQL its SQLSTATE's class tells (manual, appendix A): 23 and 44 are constraints, P0 is PL/pgSQL's RAISE.
+    """
+    if isinstance(error, peewee.DataError):
+        return Unstorable()
+    cause = getattr(error, "orig", None)
+    state, code = getattr(cause, "sqlstate", None) or "", getattr(cause, "sqlite_errorcode", 0)
+    in_postgresql = state.startswith(("23", "44", "P0")) and state != "23505"
+    in_sqlite = code & 0xFF == sqlite3.SQLITE_CONSTRAINT and code not in _TAKEN
+    return RefusedByDatabase() if in_postgresql or in_sqlite else None

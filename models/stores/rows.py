@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
+import peewee
 from peewee import Cast, ModelSelect, Query, Value, fn
 
 from build_admin.models.build import Build
@@ -69,7 +70,7 @@ class Rows:
 
     def insert(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> None:
         """Insert a row with all of its columns, and the revision."""
-        self._insert.execute(values)
+        self._write(self._insert, values)
         self._insert_revision.execute(revision)
 
     def update(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> None:
@@ -77,8 +78,12 @@ class Rows:
         # The module sqlite3 stores bytes as a blob.
         undecodable = {name: value.data for name, value in values.items() if type(value) is Undecodable}
         statement = self._update(frozenset(values), frozenset(undecodable))
-        statement.execute({**values, **undecodable, "id": revision["build_id"]})
+        self._write(statement, {**values, **undecodable, "id": revision["build_id"]})
         self._insert_revision.execute(revision)
+
+    def _write(self, statement: Statement, values: Mapping[str, Any]) -> None:
+        if statement.execute(values).rowcount != 1:
+            raise peewee.IntegrityError("a write has changed no row, because of a trigger of the table")
 
 
 class PostgresqlRows(Rows):
