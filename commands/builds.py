@@ -1,13 +1,12 @@
 """Builds: how a command line names one, how it is read, and what it is called in the output."""
 
 import re
-import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from build_admin.commands.errors import NOT_THERE, CommandError
-from build_admin.commands.http_client import API, BUILDS, Client, Refusal
+from build_admin.commands.http_client import API, BUILDS, Client, Refusal, warn_of_unreadable
 from build_admin.commands.text import printable
 
 
@@ -49,9 +48,8 @@ def path_of(client: Client, reference: str) -> str:
 def find(client: Client, reference: str) -> Stored:
     """Return a build; warn on stderr if the service cannot show it exactly as it is stored. Raises CommandError."""
     path = path_of(client, reference)
-    headers, build = client.get(path)
-    if unreadable := headers.get("X-Unreadable"):
-        print(f"Not valid as stored, and shown as far as possible: {printable(unreadable)}.", file=sys.stderr)
+    headers, build = answer = client.get(path)
+    warn_of_unreadable(answer)
     repo = repositories(client, [build]).get(build["repo_id"])
     name = f"build {build['id']}" + (f" ({repo}/{build['number']})" if repo else "")
     return Stored(build, path, headers.get("ETag", ""), name)

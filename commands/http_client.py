@@ -38,6 +38,12 @@ class Answer(NamedTuple):
     json: Any
 
 
+def warn_of_unreadable(answer: Answer) -> None:
+    """Print a line to stderr if the service cannot show what it answers exactly as it is stored."""
+    if unreadable := answer.headers.get("X-Unreadable"):
+        print(f"Not valid as stored, and shown as far as possible: {printable(unreadable)}.", file=sys.stderr)
+
+
 class Refusal(CommandError):
     """An error response; `code` is its HTTP status."""
 
@@ -79,6 +85,7 @@ class Client:
         def items() -> Iterator[Any]:
             answer = first
             for page in count(2):
+                warn_of_unreadable(answer)
                 yield from answer.json
                 if 'rel="next"' not in answer.headers.get("Link", ""):
                     return

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from build_admin.commands.changing import add_changing, agreed, counted
-from build_admin.commands.http_client import REPAIRS, Client
+from build_admin.commands.http_client import REPAIRS, Client, warn_of_unreadable
 from build_admin.commands.output import add_output, print_list
 from build_admin.commands.seeing import add_filters
 from build_admin.commands.service import connect
@@ -70,7 +70,8 @@ def _change(client: Client, options: Namespace, path: str, asked: Any) -> None:
 
     Raises CommandError, with the status CHANGED if one of the builds has changed since it was shown.
     """
-    headers, plan = client.send("POST", path, asked, dry_run=True)
+    headers, plan = answer = client.send("POST", path, asked, dry_run=True)
+    warn_of_unreadable(answer)
     others = (("unchanged", "already have these values"), ("alive", "alive and left out"))
     counts = "".join(f", {plan[name]} {words}" for name, words in others if plan[name])
     print(f"{counted(plan['selected'], 'build')} at {client.url}: {plan['changed']} to change{counts}")

@@ -148,6 +148,13 @@ def test_unreadable_fields_are_named_on_stderr(data: Path) -> None:
         assert command("set", 1, "status=error", "--yes", service=service).stderr == note
         assert command("undo", 1, "--yes", service=service).returncode == 0
         assert command("show", 1, service=service).stderr == note
+        of_many = note.replace("title", "1.title")
+        assert command("list", service=service).stderr == of_many
+        assert command("list", "-o", "json", service=service).stderr == of_many
+        assert (
+            command("repair", "--id", 1, "status=error", "--reason", "x", "--dry-run", service=service).stderr
+            == of_many
+        )
 
 
 def test_control_characters_of_a_build_are_not_printed(service: Service, new_id: int) -> None:

@@ -158,6 +158,41 @@ def test_the_faults_of_a_repair_are_shown_at_their_fields(site: Service, visits:
     expect(page.locator(".preview .problem")).to_contain_text("it would select every build")
 
 
+def test_fields_are_made_empty(site: Service, visits: Visits, new_id: int) -> None:
+    host = f"empty-{new_id}"
+    stuck(site, host, range(new_id, new_id + 1), error="no", title="old", email="a@example.com", finished=7)
+    visit = visits(site)
+    page = visit.open(f"#/repair?host={host}")
+    page.get_by_label("status", exact=True).select_option("unchanged")
+    page.get_by_label("finished").select_option("0, not finished")
+    page.get_by_label("error, the message").fill('""')
+    page.get_by_text("More fields").click()
+    page.locator("#f-set-email").fill('""')
+    page.locator("#f-set-started").fill("0")
+    expect(page.get_by_role("table", name="Builds that change").locator("dt")).to_have_text(
+        ["error", "started", "finished", "email"]
+    )
+    visit.page.reload()
+    visit.enter()
+    expect(page.locator("#f-set-email")).to_have_value('""')
+    page.get_by_label("reason, kept with the repair").fill("all wrong")
+    page.get_by_role("button", name="Change 1 build").click()
+    expect(page.locator(".notice")).to_contain_text("1 build changed.")
+    now = site.find(new_id)
+    assert (now["error"], now["finished"], now["started"], now["title"], "email" in now) == ("", 0, 0, "old", False)
+
+
+def test_unreadable_fields_are_named(beside: Any, visits: Visits, new_id: int) -> None:
+    service, tables = beside
+    tables.insert(
+        "builds", id=new_id, repo_id=1, number=1, host=f"odd-{new_id}", deploy_payload="[1]", status="running"
+    )
+    page = visits(service).open(f"#/builds/{new_id}")
+    expect(page.locator(".notice")).to_contain_text("Not shown exactly, kept unless changed: deploy_payload.")
+    page.goto(f"{service.url}/#/repair?host=odd-{new_id}")
+    expect(page.locator(".notice")).to_contain_text(f"{new_id}.deploy_payload.")
+
+
 def test_without_stuck_builds_the_oldest_waiting_build_is_named(site: Service, visits: Visits, new_id: int) -> None:
     page = visits(site).open(f"#/stuck?host=quiet-{new_id}")
     shows(page, "No stuck build matches these filters. No build is pending or running.")

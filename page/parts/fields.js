@@ -62,3 +62,8 @@ export function shown(name, value, ago = true) {
   const opens = ["link", "source", "clone"].includes(name) && /^https?:\/\/\S+$/.test(value) && URL.canParse(value);
   return opens ? h("a", { href: value, rel: "noopener noreferrer" }, text(value)) : text(value);
 }
+
+/** Return a notice about unreadable fields. @param {string} names from the header X-Unreadable */
+export function broken(names) {
+  return names && h("p", { class: "notice" }, "Not shown exactly, kept unless changed: ", text(names), ".");
+}

@@ -3,6 +3,7 @@
 import { ask, requestId } from "../api.js";
 import { announce, button, counted, fill, h, text } from "../dom.js";
 import { difference } from "./difference.js";
+import { broken } from "./fields.js";
 import { showFaults } from "./form.js";
 import { buildLink, learnIds } from "./names.js";
 import { table } from "./table.js";
@@ -46,16 +47,16 @@ export function plan({ path, verb, form, body, done, signal, leaveOut }) {
       // The reason is not part of the tag, and may be entered after the preview.
       const previewed = { ...sent, reason: sent.reason || "a preview" };
       const options = { method: "POST", query: { dry_run: true }, body: previewed, signal: either };
-      const { body: answer, etag } = await ask(path, options);
+      const { body: answer, etag, unreadable } = await ask(path, options);
       await learnIds(answer.builds.slice(0, SOME), either);
       planned = { sent, etag, answer, request: requestId() };
       showFaults(form, null);
       fill(apply, `${verb} ${counted(answer.changed, "build")}`);
       ready(answer.changed);
       const say = summary(answer);
-      const moved = former && since(former.builds, answer.builds);
+      const notes = [former && since(former.builds, answer.builds), broken(unreadable)];
       const left = answer.skipped?.map(({ id, why }) => h("li", {}, buildLink(id), ": ", text(why)));
-      fill(area, moved, h("p", {}, say), left?.length > 0 && h("ul", {}, left), builds(answer.builds));
+      fill(area, notes, h("p", {}, say), left?.length > 0 && h("ul", {}, left), builds(answer.builds));
       announce(say);
     } catch (error) {
       if (either.aborted) return;

@@ -3,7 +3,7 @@
 import { ask } from "../api.js";
 import { counted, h, link, pairs, text } from "../dom.js";
 import { href } from "../parts/address.js";
-import { FIELDS, GROUPS, isEmpty, shown, status } from "../parts/fields.js";
+import { FIELDS, GROUPS, broken, isEmpty, shown, status } from "../parts/fields.js";
 import { learn, nameOf } from "../parts/names.js";
 import { time } from "../parts/times.js";
 
@@ -31,10 +31,4 @@ export function tabs(id, current) {
   const to = (name, path = `/${name}`) =>
     link(name, href(`builds/${id}${path}`), name, { "aria-current": name === current && "page" });
   return h("nav", { class: "tabs", "aria-label": "This build" }, to("now", ""), to("edit"), to("history"));
-}
-
-/** Return a notice about unreadable fields. @param {string} names from the header X-Unreadable */
-export function broken(names) {
-  const words = ["Fields whose values cannot be shown exactly: ", text(names), ". An edit replaces the value."];
-  return names && h("p", { class: "notice" }, words);
 }

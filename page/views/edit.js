@@ -4,11 +4,11 @@ import { ask, now, requestId } from "../api.js";
 import { button, counted, fill, h } from "../dom.js";
 import { draft, go, href, keepDraft } from "../parts/address.js";
 import { changesOf, difference } from "../parts/difference.js";
-import { FIELDS, GROUPS, NEWER, isEmpty, kind, shown } from "../parts/fields.js";
+import { FIELDS, GROUPS, NEWER, broken, isEmpty, kind, shown } from "../parts/fields.js";
 import { control, fromText, showFaults, toText } from "../parts/form.js";
 import { learn, nameOf } from "../parts/names.js";
 import { exact } from "../parts/times.js";
-import { broken, tabs } from "./build.js";
+import { tabs } from "./build.js";
 import { conflict } from "./conflict.js";
 
 /** The initial value of each kind of field in a new build. */

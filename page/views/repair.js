@@ -32,7 +32,7 @@ export async function repair({ query }, signal) {
   function body() {
     const set = Object.entries(valuesOf(becomes)).filter(([, typed]) => typed);
     const value = (name, typed) => (typed === "now" && name === "finished" ? now() : fromText(name, typed));
-    const given = set.map(([name, typed]) => [name, value(name, typed)]);
+    const given = set.map(([name, typed]) => [name, typed === '""' ? "" : value(name, typed)]);
     return { where: toWhere(filtersOf(which)), set: Object.fromEntries(given), reason: valuesOf(form).reason };
   }
 
