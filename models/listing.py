@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from build_admin.models.build import Build, from_row
+from build_admin.models.build import Build, StoredBuild, from_row
 from build_admin.models.filters import Filters
 from build_admin.models.repos import Repos
 from build_admin.models.selection import COUNT, select
@@ -23,7 +23,7 @@ class Page:
 
     """
 
-    items: list[dict[str, Any]]
+    items: list[Any]
     total: int | None
 
 
@@ -69,5 +69,7 @@ class Listing:
         if not ids:
             return Page([], total)
         whole = Build.select(*self._fields).where(Build.id << [build_id for (build_id,) in ids[:limit]])
-        builds = [from_row(dict(zip(self._names, row, strict=True))) for row in rows(self._database, whole)]
-        return Page(sorted(builds, key=lambda build: -build["id"]), total)
+        return Page(sorted(self._builds(whole), key=lambda build: -build["id"]), total)
+
+    def _builds(self, query: Any) -> list[StoredBuild]:
+        return [from_row(dict(zip(self._names, row, strict=True))) for row in rows(self._database, query)]

@@ -25,10 +25,10 @@ class StuckResource:
         """Answer with a page of the stuck builds that pass the filters, longest stuck first."""
         filters = {"before": int(time.time()) - STUCK_AGE, **parameters(StuckParameters, req)}
         number, per_page, before = filters.pop("page"), filters.pop("per_page"), filters.pop("before")
-        found, total = self._stuck.page(Filters(**filters, stuck_before=before), number, per_page)
-        paging.set_page(resp, req, number, per_page, total)
-        unreadable.name_builds(resp, [stuck.build for stuck in found])
-        resp.data = paging.array(map(_text, found))
+        page = self._stuck.page(Filters(**filters, stuck_before=before), number, per_page)
+        paging.set_page(resp, req, number, per_page, page.total)
+        unreadable.name_builds(resp, [stuck.build for stuck in page.items])
+        resp.data = paging.array(map(_text, page.items))
 
     on_head = on_get
 
