@@ -14,7 +14,7 @@ _loads = marshal.loads  # noqa: S302
 _BATCH = 500
 
 _TABLES = """
-    PRAGMA cache_size = -65536;
+    PRAGMA cache_size = -16384;
     CREATE TABLE builds (position INTEGER PRIMARY KEY, id INTEGER NOT NULL UNIQUE, repo_id INTEGER NOT NULL,
         number INTEGER NOT NULL, fields BLOB NOT NULL, UNIQUE (repo_id, number));
     CREATE TABLE revisions (position INTEGER PRIMARY KEY, build_id INTEGER NOT NULL, revision INTEGER NOT NULL,
@@ -45,7 +45,7 @@ class StagedBuild(NamedTuple):
 class Staging:
     """Builds, revisions and repairs by their position in the import, without duplicates.
 
-    SQLite creates the temporary file when the records need more than 64 MiB of memory, and removes it on closing.
+    SQLite creates the temporary file when the records need more than 16 MiB of memory, and removes it on closing.
     """
 
     def __init__(self) -> None:
