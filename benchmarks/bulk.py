@@ -19,6 +19,8 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.databases import postgresql
+from build_admin.schemas.build import BuildSchema
+from build_admin.schemas.document import load_object
 from build_admin.schemas.sample import SAMPLE
 
 _APP = Path(__file__).parent.parent / "app.py"
@@ -79,7 +81,9 @@ def _postgresql(place: Path, lines: Path, new_database: Callable[[], str], ratio
         for table, data in copies.items():
             with empty.cursor().copy(f"COPY {table} FROM STDIN".encode()) as copy:
                 copy.write(data)
-        _pair(ratios, "import to PostgreSQL / COPY of both tables", taken, (time.monotonic() - began, math.nan))
+        copied = time.monotonic() - began
+        _pair(ratios, "import to PostgreSQL / COPY of both tables", taken, (copied, math.nan))
+        _pair(ratios, "the same / COPY, and the check of each line", taken, (copied + _checked(lines), math.nan))
         for name, option, tables in (("export", [], ["builds"]), ("export --revisions", ["--revisions"], [*queries])):
             taken = _service(settings, "export", *option, str(place / f"postgresql{len(option)}"))
             began = time.monotonic()
@@ -87,6 +91,16 @@ def _postgresql(place: Path, lines: Path, new_database: Callable[[], str], ratio
                 for _ in _copied(full, f"({queries[table]})"):
                     pass
             _pair(ratios, f"{name} from PostgreSQL / COPY of row_to_json", taken, (time.monotonic() - began, math.nan))
+
+
+def _checked(lines: Path) -> float:
+    """Return the seconds that the check of each line takes by itself."""
+    schema = BuildSchema()
+    began = time.monotonic()
+    with lines.open("rb") as file:
+        for line in file:
+            schema.load(load_object(line))
+    return time.monotonic() - began
 
 
 def _copied(connection: psycopg.Connection, what: str) -> list[bytes]:

@@ -22,8 +22,8 @@ NewDatabase = Callable[[], str]
 SCATTERED = {
     "repo_id": "CASE WHEN n.id % 400 < 200 THEN 1 ELSE n.id % 400 END",
     "number": "CASE WHEN n.id % 400 < 200 THEN n.id / 400 * 200 + n.id % 400 ELSE n.id / 400 END + 1",
-    "branch": "CASE WHEN n.id % 10 < 6 THEN 'main' ELSE 'b' || n.id % 1000 END",
-    "host": "CASE WHEN n.id * 10 < {count} THEN 'retired' ELSE 'w' || n.id % 100 END",
+    "branch": "CASE WHEN n.id % 10 < 6 THEN 'main' ELSE 'b' || (n.id % 1000) END",
+    "host": "CASE WHEN n.id * 10 < {count} THEN 'retired' ELSE 'w' || (n.id % 100) END",
     "status": "CASE n.id % 500 WHEN 0 THEN 'running' WHEN 1 THEN 'pending' "
     "ELSE CASE n.id % 5 WHEN 2 THEN 'failure' ELSE 'success' END END",
 }
