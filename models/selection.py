@@ -47,6 +47,9 @@ def select(database: Database, columns: Columns, filters: Filters, *fields: Any)
 
     Raises peewee.DatabaseError if the database cannot be read.
     """
+    if isinstance(database, PostgresqlDatabase):
+        # Otherwise PostgreSQL keeps a generic plan after five executions, which scans the table for a rare value.
+        database.execute_sql("SET LOCAL plan_cache_mode = force_custom_plan")
     conditions = filters.conditions()
     counts = {
         name: _count(database, condition) for name, condition in conditions.items() if name in columns.indexed
