@@ -253,7 +253,7 @@ def run(*arguments: str, program: Sequence[str] = PROGRAM, **settings: Any) -> "
         capture_output=True,
         text=True,
         encoding="utf-8",
-        errors="replace",  # on Windows, messages are in the system's code page
+        errors="replace",  # On Windows, messages are in the system's code page.
         timeout=2 * START,
         check=False,
     )

@@ -147,7 +147,7 @@ def test_an_unusable_data_folder_stops_the_start(data: Path) -> None:
     (data / "builds.sqlite3").mkdir()
     said = one_line(run("serve", DATA=data))
     assert "cannot be opened" in said
-    assert WINDOWS or "directory" in said  # to Windows, a folder is a file that one has no permission to open
+    assert WINDOWS or "directory" in said  # On Windows, it is a permission error.
 
 
 def test_a_file_that_is_not_a_database_stops_the_start(data: Path) -> None:

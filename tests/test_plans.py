@@ -37,7 +37,7 @@ def builds(request: pytest.FixtureRequest, data: Path) -> Iterator[Builds]:
             filled._overwrite(build(id=number), ME, True, None)
 
     store.database.write(fill)
-    if url:  # PostgreSQL does so by itself; SQLite is never told to.
+    if url:  # Autovacuum does this on PostgreSQL. The service does not do it on SQLite.
         store.database.execute_sql("ANALYZE")
     yield filled
     store.database.close()

@@ -338,7 +338,7 @@ def test_new_file_does_not_replace_a_file_created_by_another_thread(
             thread.start()
         seen = set()
         while any(thread.is_alive() for thread in threads):
-            # Windows opens no file for reading while it is renamed.
+            # Windows cannot open a file while it is renamed.
             with contextlib.suppress(FileNotFoundError, PermissionError):
                 seen.add(path.read_text(encoding="utf-8"))
         assert len(seen - {""}) <= 1

@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
         return set_up
     with postgresql_over_tcp() as url:
         wine = {"WINEPREFIX": str(PREFIX), "WINEARCH": "win64", "WINEDEBUG": "-all", "WINEPATH": r"C:\Python"}
-        # Without a locale of UTF-8, Wine makes no file whose name is not ASCII.
+        # Without a UTF-8 locale, Wine cannot create files with non-ASCII names.
         locale = {"LC_ALL": "C.UTF-8"}
         # Keep libpq from looking for files with passwords and certificates. It would use a function that Wine lacks,
         # and print a warning.

@@ -9,7 +9,7 @@ set -eu
 
 version=3.13.5-1.5.12
 cd "$(dirname "$0")/.."
-# Without a locale of UTF-8, Wine makes no file whose name is not ASCII.
+# Without a UTF-8 locale, Wine cannot create files with non-ASCII names.
 export WINEPREFIX=$PWD/.cache/windows WINEARCH=win64 WINEDEBUG=-all WINEPATH='C:\Python' LC_ALL=C.UTF-8 PIP_FIND_LINKS=
 home=$WINEPREFIX/drive_c/Python
 
