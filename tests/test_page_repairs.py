@@ -158,7 +158,7 @@ def test_the_faults_of_a_repair_are_shown_at_their_fields(site: Service, visits:
     expect(page.locator(".preview .problem")).to_contain_text("it would select every build")
 
 
-def test_fields_are_made_empty(site: Service, visits: Visits, new_id: int) -> None:
+def test_a_repair_can_clear_fields(site: Service, visits: Visits, new_id: int) -> None:
     host = f"empty-{new_id}"
     stuck(site, host, range(new_id, new_id + 1), error="no", title="old", email="a@example.com", finished=7)
     visit = visits(site)
@@ -182,7 +182,7 @@ def test_fields_are_made_empty(site: Service, visits: Visits, new_id: int) -> No
     assert (now["error"], now["finished"], now["started"], now["title"], "email" in now) == ("", 0, 0, "old", False)
 
 
-def test_unreadable_fields_are_named(beside: Any, visits: Visits, new_id: int) -> None:
+def test_a_notice_names_unreadable_fields(beside: Any, visits: Visits, new_id: int) -> None:
     service, tables = beside
     tables.insert(
         "builds", id=new_id, repo_id=1, number=1, host=f"odd-{new_id}", deploy_payload="[1]", status="running"

@@ -1,4 +1,4 @@
-"""What the database itself refuses: by a constraint or a trigger, a policy, or for want of a number."""
+"""Writes that the database restricts: constraints, triggers, row-level security and the largest revision number."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ ON_SQLITE = tuple(
 def refusing(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Service, dict[str, Any], Tables]]:
-    """A service on a table that takes no build of the title `forbidden`, its settings, and its tables."""
+    """A service whose table refuses builds with the title `forbidden`, its settings, and its tables."""
     settings: dict[str, Any] = {"DATA": tmp_path_factory.mktemp("refusing")}
     if request.param == "postgresql":
         settings["DATABASE_URL"] = request.getfixturevalue("new_database")()
@@ -46,7 +46,7 @@ def says_so(answer: Any) -> bool:
     return "constraint or trigger" in error and WHY not in error
 
 
-def test_what_a_trigger_refuses_is_409_and_stores_nothing(
+def test_a_build_that_a_trigger_or_constraint_refuses_is_409_and_stores_nothing(
     refusing: tuple[Service, dict[str, Any], Tables], new_id: int, tmp_path: Path
 ) -> None:
     service, settings, _ = refusing
@@ -70,7 +70,7 @@ def test_what_a_trigger_refuses_is_409_and_stores_nothing(
     assert service.get(REPAIRS).json == []
 
 
-def test_a_trigger_that_ignores_a_write_leaves_no_revision_of_it(data: Path) -> None:
+def test_an_update_that_a_trigger_ignores_leaves_no_revision(data: Path) -> None:
     with running(DATA=data) as service:
         service.create(id=1)
         Tables({"DATA": data}).execute("CREATE TRIGGER t BEFORE UPDATE ON builds BEGIN SELECT RAISE(IGNORE); END")
@@ -78,7 +78,7 @@ def test_a_trigger_that_ignores_a_write_leaves_no_revision_of_it(data: Path) -> 
         assert len(service.get(f"{BUILDS}/1/revisions").json) == 1
 
 
-def test_after_the_largest_number_of_a_revision_there_is_no_other(
+def test_a_change_after_the_largest_revision_number_is_409(
     refusing: tuple[Service, dict[str, Any], Tables], new_id: int
 ) -> None:
     service, _, tables = refusing
@@ -94,7 +94,7 @@ def test_after_the_largest_number_of_a_revision_there_is_no_other(
     assert service.put(before).status == 200
 
 
-def test_where_row_level_security_applies_builds_are_imported_and_repaired(
+def test_builds_are_imported_and_repaired_under_row_level_security(
     new_database: Any, data: Path, tmp_path: Path, new_id: int
 ) -> None:
     url, role = new_database(), f"build_admin_{new_id}"
