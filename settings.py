@@ -1,6 +1,6 @@
 """Settings: read from the environment once, at start.
 
-Each setting is a field of `Settings`; the comment above it documents it, as the README's table does.
+Each setting is a field of `Settings`; the comment above it documents it, as the table in docs/reference.md does.
 """
 
 import ipaddress

@@ -73,3 +73,17 @@ def test_the_worked_example_prints_what_the_readme_says(
         assert json.loads(plan)["builds"][0]["changes"]["status"] == {"from": "error", "to": "running"}
         assert json.loads(undo)["undoes"] == 3
         assert service.find(1) == STUCK
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/reference.md", "deploy/README.md", "CONTRIBUTING.md", "SECURITY.md"]
+)
+def test_every_link_leads_to_a_file_and_a_heading_in_it(name: str) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", (ROOT / name).read_text(encoding="utf-8"))
+    assert links
+    for file, anchor in links:
+        target = (ROOT / name).parent / file if file else ROOT / name
+        assert target.exists(), file
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in [re.sub("[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles], anchor
