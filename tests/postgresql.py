@@ -39,6 +39,11 @@ def as_role(url: str, role: str) -> str:
     return re.sub("://[^@]*@", f"://{role}:{quote(PASSWORD, safe='')}@", url)
 
 
+def at_port(url: str, port: int) -> str:
+    """Return the URL of the same database and role at a port of this machine, which forwards to the server."""
+    return re.sub(r"@/(\w+)\?.*", rf"@127.0.0.1:{port}/\1?sslmode=disable&gssencmode=disable", url)
+
+
 @contextlib.contextmanager
 def postgresql() -> Iterator[PostgresServer]:
     """Start a server on an empty folder; stop it and remove the folder at the end.

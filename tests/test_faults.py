@@ -17,7 +17,7 @@ from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.store import FILE
 from build_admin.models.stores.tables import absent
 from platforms import needs_limits, needs_own_postgresql
-from postgresql import await_waiting, postgresql
+from postgresql import PASSWORD, as_role, at_port, await_waiting, postgresql
 from service import BUILDS, REPAIRS, Answer, Service, await_ready, build, run, running
 from torture_repairs import fill
 
@@ -150,9 +150,7 @@ def cut(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Se
     """A service that connects to PostgreSQL through a Cutter."""
     cutter = Cutter(url)
     cutter.start()
-    through = (
-        f"postgresql://postgres@127.0.0.1:{cutter.port}/{cutter.target['dbname']}?sslmode=disable&gssencmode=disable"
-    )
+    through = at_port(url, cutter.port)
     with running(DATA=tmp_path_factory.mktemp("cut"), DATABASE_URL=through, THREADS=1) as service:
         yield service, cutter
     cutter.listener.close()
@@ -198,9 +196,7 @@ def test_a_server_that_does_not_answer_times_out(url: str, monkeypatch: pytest.M
     cutter = Cutter(url)
     cutter.start()
     monkeypatch.setattr(PostgresqlDatabase, "_patience", lambda database: 1)
-    database = PostgresqlDatabase(
-        f"postgresql://postgres@127.0.0.1:{cutter.port}/{cutter.target['dbname']}?sslmode=disable&gssencmode=disable"
-    )
+    database = PostgresqlDatabase(at_port(url, cutter.port))
     assert absent(database) == []
     cutter.frozen, cutter.stays_away = True, True
     with pytest.raises(peewee.OperationalError):
@@ -364,16 +360,14 @@ def test_without_psycopg_the_start_names_the_package_to_install(data: Path) -> N
     assert finished.stderr.count("\n") == 1
 
 
-def test_a_password_may_have_any_character(postgres_url: str, new_database: Any, data: Path) -> None:
+def test_a_password_may_have_any_character(new_database: Any, data: Path) -> None:
     url = new_database()
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute("DROP ROLE IF EXISTS build_admin_test")
-        connection.execute("CREATE ROLE build_admin_test SUPERUSER LOGIN PASSWORD 'a/b@c:d%?#ü'")
-    parameters = psycopg.conninfo.conninfo_to_dict(url)
-    place = f"host={parameters['host']}&port={parameters.get('port', 5432)}"
-    spelled = f"postgresql://build_admin_test:a%2Fb%40c%3Ad%25%3F%23%C3%BC@/{parameters['dbname']}?{place}"
-    with running(DATA=data, DATABASE_URL=spelled) as service:
-        service.create(id=1)
+    role = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} SUPERUSER LOGIN PASSWORD '{PASSWORD}'".encode())
+        with running(DATA=data, DATABASE_URL=as_role(url, str(role))) as service:
+            service.create(id=1)
+        connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
 
 
 def limit(service: Service, name: str, most: int | None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from postgresql import PASSWORD, as_role
 from service import PROGRAM, Service, build, environment, refused, run, running
 from vela import VERSIONS, Tables
 
@@ -192,9 +193,9 @@ def restricted(new_database: Any) -> Iterator[tuple[str, psycopg.Connection[Any]
     with running(DATA="/nonexistent", DATABASE_URL=url), psycopg.connect(url, autocommit=True) as owner:
         owner.execute("INSERT INTO repos (id, full_name, counter) VALUES (1, 'octocat/hello', 7)")
         owner.execute("INSERT INTO builds (repo_id, number, status) VALUES (1, 1, 'running')")
-        owner.execute("CREATE ROLE restricted LOGIN")
+        owner.execute(f"CREATE ROLE restricted LOGIN PASSWORD '{PASSWORD}'".encode())
         owner.execute("GRANT SELECT, INSERT, UPDATE ON builds, build_revisions TO restricted")
-        yield url.replace("//postgres", "//restricted"), owner
+        yield as_role(url, "restricted"), owner
         owner.execute("DROP OWNED BY restricted; DROP ROLE restricted")
 
 
