@@ -13,7 +13,7 @@ from typing import Any
 
 import jwt
 
-from build_admin.disk import give_name, make_folder
+from build_admin.models.stores.disk import give_name, make_folder
 from build_admin.settings import Settings, SettingsError
 
 #: Minimum length of a signing key in bytes (RFC 7518, section 3.2).

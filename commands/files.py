@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from build_admin.commands.errors import CommandError
-from build_admin.disk import give_name
+from build_admin.models.stores.disk import give_name
 
 #: The argument that stands for stdin or stdout.
 STANDARD = Path("-")

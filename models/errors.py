@@ -158,7 +158,7 @@ class Unstorable(Refusal):
 
 
 class RefusedByDatabase(Refusal):
-    """A constraint or a trigger of the database does not allow what was to be stored."""
+    """A constraint or a trigger of the database refuses a write."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -167,7 +167,7 @@ class RefusedByDatabase(Refusal):
 
 
 class NoNumberLeft(Refusal):
-    """A build's last revision has the largest number there can be."""
+    """A build's last revision has the maximum number."""
 
     def __init__(self, build_id: int, revision: int) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""Listing: the stored builds, filtered and a page at a time, newest id first."""
+"""Listing: pages of the stored builds that pass filters, newest id first."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -15,11 +15,11 @@ from build_admin.models.stores.tables import Columns
 
 @dataclass(frozen=True)
 class Page:
-    """A page of what is listed.
+    """A page of a list.
 
     Attributes:
-        items: what is on this page.
-        total: how many there are on all pages; None where they are not counted, and this page is not the last.
+        items: the items on this page.
+        total: the number of items on all pages; None if they are not counted and this page is not the last.
 
     """
 
@@ -28,7 +28,7 @@ class Page:
 
 
 class Listing:
-    """The builds in a database, to be looked through."""
+    """Lists the builds in a database."""
 
     def __init__(self, database: Database, columns: Columns) -> None:
         self._database = database
@@ -38,19 +38,19 @@ class Listing:
         self._fields = [Build._meta.fields[name] for name in columns.names]
 
     def page(self, filters: Filters, page: int, per_page: int) -> Page:
-        """Return a page of the builds that pass `filters`; one beyond the last is empty.
+        """Return a page of the builds that pass `filters`; a page after the last one is empty.
 
         Args:
-            filters: what is asked for.
-            page: which page, the first is 1.
-            per_page: how many builds a page has.
+            filters: the filters.
+            page: the number of the page; the first is 1.
+            per_page: the number of builds on a page.
 
         Raises:
-            RepoUnknown: no repository has the name that is asked for.
+            RepoUnknown: no repository has the name in the filters.
             peewee.DatabaseError: the database cannot be read.
 
         """
-        offset = min((page - 1) * per_page, 2**62)  # no table is so long, and no database takes much more
+        offset = min((page - 1) * per_page, 2**62)  # larger than any table; the databases' limit is 2**63 - 1
         return self._database.snapshot(partial(self._page, filters, offset, per_page))
 
     def _page(self, filters: Filters, offset: int, limit: int) -> Page:
@@ -58,7 +58,7 @@ class Listing:
         selected = select(self._database, self._columns, filters, Build.id)
         query, total = selected.query, None
         if selected.many:
-            # One more than the page has tells whether there is another page.
+            # One more build shows whether there is another page.
             page = query.order_by(*selected.newest_first).offset(offset).limit(limit + 1)
             ids = rows(self._database, page)
             if len(ids) <= limit:

@@ -1,4 +1,4 @@
-"""Stuck: the builds that wait or run for too long, and what speaks for or against each being dead."""
+"""Stuck: lists the builds that have been pending or running for too long, with evidence for each."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +18,9 @@ class StuckBuild:
 
     Attributes:
         build: the build.
-        since: Unix seconds at which it was created (pending) or started (running); 0 if that was never set.
-        evidence: a sentence for each fact that speaks for or against it being dead; the first is its age.
-        alive: whether a worker that has checked in lately says that it runs the build.
+        since: when it was created (pending) or started (running), in Unix seconds; 0 if that was never set.
+        evidence: sentences for or against it being dead; the first is its age.
+        alive: whether it is running according to a worker that is alive.
 
     """
 
@@ -31,7 +31,7 @@ class StuckBuild:
 
 
 class Stuck(Listing):
-    """The stuck builds in a database, longest stuck first; `stuck_before` must be among the filters."""
+    """Lists the stuck builds in a database, longest stuck first. The filters must have `stuck_before`."""
 
     def _page(self, filters: Filters, offset: int, limit: int) -> Page:
         query = select(self._database, self._columns, filters.with_repo_id(self._repos), *self._fields).query

@@ -1,4 +1,4 @@
-"""Preview: the answer to the dry run of a repair, a build a line, which may be too large for memory."""
+"""Preview: the answer to the dry run of a repair, one line a build. It may be too large for memory."""
 
 import contextlib
 import logging

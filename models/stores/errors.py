@@ -27,9 +27,9 @@ class LeaveGroup(Refusal):
 
 
 def refusal(error: peewee.DatabaseError) -> Refusal | None:
-    """Return the refusal that an error means: of a value, or by a constraint or a trigger; None for any other error.
+    """Return Unstorable or RefusedByDatabase for an error of a value, a constraint or a trigger; None for any other.
 
-    In PostgreSQL its SQLSTATE's class tells (manual, appendix A): 23 and 44 are constraints, P0 is PL/pgSQL's RAISE.
+    In PostgreSQL the class of the SQLSTATE tells (manual, appendix A): 23 and 44 are constraints, P0 is a RAISE.
     """
     if isinstance(error, peewee.DataError):
         return Unstorable()

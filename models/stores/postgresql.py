@@ -221,7 +221,7 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
     def _patience(self) -> float | None:
         if not self._transaction.unhurried:
             return max(0.001, self.time_left(ANSWER_TIMEOUT))
-        # Whoever runs a command can end it; a request must give its thread back.
+        # A command can be interrupted by its user; a request must give its thread back.
         return None if self._thread.arrived is None else SILENCE
 
     def _on_live_connection(self, work: Callable[[], T]) -> T:

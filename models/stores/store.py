@@ -9,12 +9,12 @@ from pathlib import Path
 
 import peewee
 
-from build_admin.disk import make_folder
 from build_admin.models import vela
 from build_admin.models.errors import StoreError
 from build_admin.models.repos import Repo
 from build_admin.models.rules import Rules
 from build_admin.models.stores.database import Database
+from build_admin.models.stores.disk import make_folder
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.sqlite import SqliteDatabase
 from build_admin.models.stores.tables import Columns, absent, prepare

@@ -1,4 +1,4 @@
-"""Disk: folders and names of files that are there after a power cut too."""
+"""Disk: creates folders and names files so that both survive a power failure."""
 
 import errno
 import os
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder that only its owner can use, unless it exists; and its parents. Raises OSError."""
+    """Create a folder that only its owner can use, and its parents, unless it exists. Raises OSError."""
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for place in missing:
@@ -14,7 +14,7 @@ def make_folder(folder: Path) -> None:
 
 
 def give_name(file: Path, name: Path) -> None:
-    """Give a file that is synced another name in its folder; the caller removes the old one, where it is left.
+    """Give a synced file another name in its folder. The old name may remain; then the caller removes it.
 
     Raises FileExistsError if the name exists, even if it was made just now, and OSError.
     """
@@ -36,7 +36,7 @@ def give_name(file: Path, name: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Sync the names in a folder to disk, as far as that is possible. Raises OSError where the disk fails."""
+    """Sync the names in a folder to disk, if that is possible. Raises OSError if the disk fails."""
     if os.name == "nt":
         return  # Windows cannot sync a folder, and its file systems journal a rename.
     try:
