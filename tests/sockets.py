@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import random
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -23,6 +24,17 @@ def connected(service: Service, timeout: float = 20, source: str = "", buffer: i
             connection.bind((source, 0))
         connection.connect((service.host, service.port))
         yield connection
+
+
+def free_port() -> int:
+    """Return a port for a server that cannot choose one itself.
+
+    It is below those that systems give to clients, so no connection takes it before the server does.
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        with contextlib.suppress(OSError), contextlib.closing(socket.create_server(("", port))):
+            return port
+    raise AssertionError("no port is free")
 
 
 def answer_to(service: Service, request: bytes) -> tuple[int, dict[str, str], bytes]:

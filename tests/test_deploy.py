@@ -21,6 +21,7 @@ import pytest
 
 from build_admin import settings
 from service import BUILD, BUILDS, ROOT, Answer, Service, hyphenated, running, token
+from sockets import free_port
 
 DEPLOY = ROOT / "deploy"
 SAMPLE = (ROOT / "tests" / "build.json").read_bytes()
@@ -87,8 +88,7 @@ def proxied(request: pytest.FixtureRequest, certificate: tuple[Path, Path], tmp_
 @contextlib.contextmanager
 def _proxy(name: str, services: list[Service], certificate: tuple[Path, Path], folder: Path) -> Iterator[Proxied]:
     """Run a proxy in front of the services."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     file = folder / "proxy.conf"
     file.write_text(_configuration(name, services, port, certificate, folder), encoding="utf-8")
     home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}

