@@ -25,7 +25,7 @@ from build_admin.models.revision import Revision, following, recorded
 from build_admin.models.rules import Faults, Rules
 from build_admin.models.staging import StagedBuild, Staging
 from build_admin.models.stores.database import Database
-from build_admin.models.stores.many import Many, among, listed, owners_of
+from build_admin.models.stores.many import Many, among, listed, owners_of, require_written
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.statement import Statement, placeholders, rows
 from build_admin.models.stores.tables import Columns
@@ -200,7 +200,8 @@ class Bulk:
                 revised.append((before, build))
         if not self._faulty:
             # Updates come first: a new build may take a number that an update frees.
-            self._update_rows(updates)
+            if updates:
+                self._update_rows(updates)
             self._rules.pass_id(max((row["id"] for row in inserts), default=0))
             self._builds.insert(inserts)
             self._leave_revisions(revised)
@@ -228,13 +229,16 @@ class Bulk:
 
     def _update_rows(self, updates: list[tuple[StoredBuild, dict[str, Any]]]) -> None:
         """Write the rows in order: a build may take the number that an earlier one frees."""
-        if not any(before.unreadable for before, _ in updates):
-            self._update.execute_many(to_row(build, self._names) for _, build in updates)
-            return
-        for before, build in updates:
-            # The column of an unreadable field that does not change must not be written.
-            row = to_row(build, changes(before, build))
-            Build.update(row).where(Build.id == build["id"]).execute(self._database)
+        if any(before.unreadable for before, _ in updates):
+            written = sum(self._update_changed(before, build) for before, build in updates)
+        else:
+            written = self._update.execute_many(to_row(build, self._names) for _, build in updates)
+        require_written(written, len(updates))
+
+    def _update_changed(self, before: StoredBuild, build: dict[str, Any]) -> int:
+        """Write the columns that change, and not that of an unreadable field; return how many rows were changed."""
+        row = to_row(build, changes(before, build))
+        return int(Build.update(row).where(Build.id == build["id"]).execute(self._database))
 
     def _leave_revisions(self, revised: list[tuple[StoredBuild | None, dict[str, Any]]]) -> None:
         last = self._last_revisions([build["id"] for _, build in revised])

@@ -18,7 +18,7 @@ from build_admin.models.stores.store import FILE
 from build_admin.models.stores.tables import absent
 from platforms import needs_limits, needs_own_postgresql
 from postgresql import PASSWORD, as_role, at_port, await_waiting, postgresql
-from service import BUILDS, REPAIRS, Answer, Service, await_ready, build, run, running
+from service import BUILDS, REPAIRS, Answer, Service, await_ready, build, refused, run, running
 from torture_repairs import fill
 
 THREADS = 4
@@ -414,7 +414,7 @@ def test_a_repair_that_fills_the_disk_is_503_and_writes_nothing(data: Path) -> N
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_a_repair_of_which_a_trigger_skips_a_row_writes_nothing(
+def test_a_repair_of_which_a_trigger_skips_a_row_is_409_and_writes_nothing(
     postgres: Service, administrator: Any, new_id: int
 ) -> None:
     for number in range(3):
@@ -427,7 +427,7 @@ def test_a_repair_of_which_a_trigger_skips_a_row_writes_nothing(
     )
     administrator.execute("CREATE TRIGGER refuse BEFORE UPDATE ON builds FOR EACH ROW EXECUTE FUNCTION refuse()")
     try:
-        assert unavailable(postgres.post(REPAIRS, document, If_Match=tag))
+        refused(postgres.post(REPAIRS, document, If_Match=tag), 409)
         assert postgres.find(new_id)["status"] == "created"
         assert postgres.get(f"{BUILDS}/{new_id}/revisions").headers["X-Total-Count"] == "1"
     finally:

@@ -15,14 +15,15 @@ from vela import Tables
 WHY = "no title of ours"
 ON_POSTGRESQL = (
     "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
-    f"$$ BEGIN IF NEW.title = 'forbidden' THEN RAISE EXCEPTION '{WHY}'; END IF; RETURN NEW; END $$",
+    f"$$ BEGIN IF NEW.title = 'forbidden' THEN RAISE EXCEPTION '{WHY}'; END IF; "
+    "RETURN CASE WHEN NEW.title = 'ignored' THEN NULL ELSE NEW END; END $$",
     "CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON builds FOR EACH ROW EXECUTE FUNCTION refuse()",
     "ALTER TABLE builds ADD CHECK (title <> 'checked')",
 )
 ON_SQLITE = tuple(
-    f"CREATE TRIGGER refuse_{event} BEFORE {event} ON builds WHEN NEW.title = 'forbidden' "
-    f"BEGIN SELECT RAISE(ABORT, '{WHY}'); END"
+    f"CREATE TRIGGER {title}_{event} BEFORE {event} ON builds WHEN NEW.title = '{title}' BEGIN SELECT RAISE({how}); END"
     for event in ("INSERT", "UPDATE")
+    for title, how in (("forbidden", f"ABORT, '{WHY}'"), ("ignored", "IGNORE"))
 )
 
 
@@ -30,7 +31,7 @@ ON_SQLITE = tuple(
 def refusing(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Service, dict[str, Any], Tables]]:
-    """A service whose table refuses builds with the title `forbidden`, its settings, and its tables."""
+    """A service whose table refuses the title `forbidden` and ignores `ignored`, its settings, and its tables."""
     settings: dict[str, Any] = {"DATA": tmp_path_factory.mktemp("refusing")}
     if request.param == "postgresql":
         settings["DATABASE_URL"] = request.getfixturevalue("new_database")()
@@ -53,29 +54,26 @@ def test_a_build_that_a_trigger_or_constraint_refuses_is_409_and_stores_nothing(
     before = service.create(id=new_id)
     other = service.create(id=new_id + 10_000)
     titles = ["checked"] if "DATABASE_URL" in settings else []
-    for title in (*titles, "forbidden"):
+    for title in (*titles, "forbidden", "ignored"):
         assert says_so(service.put(build(id=new_id, title=title)))
         assert says_so(service.put(build(id=new_id + 20_000, title=title), If_None_Match="*"))
         document = {"where": {"ids": [new_id, new_id + 10_000]}, "set": {"title": title}, "reason": "x"}
         tag = service.post(f"{REPAIRS}?dry_run=true", document).etag
         assert says_so(service.post(REPAIRS, document, If_Match=tag))
     file = tmp_path / "builds.json"
-    file.write_text(json.dumps([build(id=new_id + 30_000), build(id=new_id + 40_000, title="forbidden")]))
-    imported = run("import", str(file), **settings)
-    assert (imported.returncode, WHY in imported.stderr, imported.stderr.count("\n")) == (1, True, 1)
+    for title, id_, words in (
+        ("forbidden", new_id + 40_000, WHY),
+        ("ignored", new_id + 40_000, "trigger"),
+        ("ignored", new_id, "trigger"),
+    ):
+        file.write_text(json.dumps([build(id=new_id + 30_000), build(id=id_, title=title)]))
+        imported = run("import", "--overwrite", str(file), **settings)
+        assert (imported.returncode, words in imported.stderr, imported.stderr.count("\n")) == (1, True, 1), imported
     assert service.find(new_id) == before
     assert service.find(new_id + 10_000) == other
     assert len(service.get(f"{BUILDS}/{new_id}/revisions").json) == 1
     assert service.get(f"{BUILDS}?repo_id=1&number={new_id + 30_000}").json == []
     assert service.get(REPAIRS).json == []
-
-
-def test_an_update_that_a_trigger_ignores_leaves_no_revision(data: Path) -> None:
-    with running(DATA=data) as service:
-        service.create(id=1)
-        Tables({"DATA": data}).execute("CREATE TRIGGER t BEFORE UPDATE ON builds BEGIN SELECT RAISE(IGNORE); END")
-        refused(service.put(build(id=1, title="new")), 503)
-        assert len(service.get(f"{BUILDS}/1/revisions").json) == 1
 
 
 def test_a_change_after_the_largest_revision_number_is_409(

@@ -29,7 +29,9 @@ class LeaveGroup(Refusal):
 def refusal(error: peewee.DatabaseError) -> Refusal | None:
     """Return Unstorable or RefusedByDatabase for an error of a value, a constraint or a trigger; None for any other.
 
-    In PostgreSQL the class of the SQLSTATE tells (manual, appendix A): 23 and 44 are constraints, P0 is a RAISE.
+    In PostgreSQL the class of the SQLSTATE tells (manual, appendix A): 23 and 44 are constraints, P0 is a RAISE. An
+    IntegrityError without an error of the driver is raised in this package, where a trigger or a policy of the table
+    has ignored a write.
     """
     if isinstance(error, peewee.DataError):
         return Unstorable()
@@ -37,4 +39,5 @@ def refusal(error: peewee.DatabaseError) -> Refusal | None:
     state, code = getattr(cause, "sqlstate", None) or "", getattr(cause, "sqlite_errorcode", 0)
     in_postgresql = state.startswith(("23", "44", "P0")) and state != "23505"
     in_sqlite = code & 0xFF == sqlite3.SQLITE_CONSTRAINT and code not in _TAKEN
-    return RefusedByDatabase() if in_postgresql or in_sqlite else None
+    ignored = cause is None and isinstance(error, peewee.IntegrityError)
+    return RefusedByDatabase() if in_postgresql or in_sqlite or ignored else None

@@ -57,6 +57,12 @@ def owners_of(database: Database, numbers: Sequence[tuple[int, int]]) -> dict[tu
     return {(repo_id, number): build_id for repo_id, number, build_id in fetched(cursor)}
 
 
+def require_written(written: int, rows: int) -> None:
+    """Raise peewee.IntegrityError unless as many rows were written as there are."""
+    if written != rows:
+        raise peewee.IntegrityError("a write has changed too few rows, because of a trigger or a policy of the table")
+
+
 class Many:
     """Writes rows of one table. To be updated, its primary key must be `id`."""
 
@@ -70,17 +76,25 @@ class Many:
         self._update = lru_cache(64)(self._compile_update)
 
     def insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert `rows`; each has all of the columns. Raises peewee.DatabaseError."""
-        if not isinstance(self._database, PostgresqlDatabase) or self._is_policed():
-            self._insert.execute_many(rows)
-            return
+        """Insert `rows`; each has all of the columns.
+
+        Raises peewee.IntegrityError if a row was not inserted, and peewee.DatabaseError.
+        """
+        if rows:
+            copies = isinstance(self._database, PostgresqlDatabase) and not self._is_policed()
+            require_written(self._copy(rows) if copies else self._insert.execute_many(rows), len(rows))
+
+    def _copy(self, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Insert rows with a COPY; return how many were inserted."""
+        cursor = self._database.cursor()
         columns = ", ".join(f'"{name}"' for name in self._names)
         with (
             peewee.__exception_wrapper__,  # type: ignore[attr-defined]
-            self._database.cursor().copy(f'COPY "{self._table}" ({columns}) FROM STDIN') as copy,
+            cursor.copy(f'COPY "{self._table}" ({columns}) FROM STDIN') as copy,
         ):
             for row in rows:
                 copy.write_row([row[name] for name in self._names])
+        return int(cursor.rowcount)
 
     def _is_policed(self) -> bool:
         """Return whether row-level security applies to the role, in whose place PostgreSQL takes no COPY."""
@@ -96,10 +110,7 @@ class Many:
             columns = tuple((name, type(value) is Undecodable) for name, value in values.items())
             alike.setdefault(columns, []).append([*values.values(), row_id])
         for columns, found in alike.items():
-            if self._update_alike(columns, found) != len(found):
-                raise peewee.IntegrityError(
-                    "an UPDATE has changed too few rows, because of a trigger or a policy of the table"
-                )
+            require_written(self._update_alike(columns, found), len(found))
 
     def _update_alike(self, columns: tuple[tuple[str, bool], ...], rows: list[list[Any]]) -> int:
         """Update rows, each given as the values of the columns and the id; return how many were changed."""
