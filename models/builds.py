@@ -169,7 +169,7 @@ class Builds:
         precondition: Precondition | None,
         dry_run: bool = False,
     ) -> Overwritten:
-        row, last_revision = (self._find.first(fields), 0) if dry_run else self._rows.lock(fields["id"])
+        row, last_revision = (self._rows.find if dry_run else self._rows.lock)(fields["id"])
         stored = self._build(row)
         text = canonical(stored) if stored else b""
         if precondition:
@@ -189,11 +189,12 @@ class Builds:
         if stored and not changed:
             raise Unchanged(stored)
         self._check_number(build, stored or {})
+        number = following(last_revision, build["id"])
         if dry_run:
             return Overwritten(build, stored is None, changed)
         revision = {
             "build_id": build["id"],
-            "revision": following(last_revision, build["id"]),
+            "revision": number,
             "at": int(time.time()),
             "by": author.subject,
             "request_id": author.request_id,
@@ -205,7 +206,7 @@ class Builds:
         else:
             self._rules.pass_id(build["id"])
             self._rows.insert(values, revision)
-        return Overwritten(build, stored is None, changed, revision["revision"])
+        return Overwritten(build, stored is None, changed, number)
 
     def _build(self, row: tuple[Any, ...] | None) -> StoredBuild | None:
         return from_row(dict(zip(self._names, row, strict=True))) if row else None

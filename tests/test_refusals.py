@@ -85,6 +85,7 @@ def test_a_change_after_the_largest_revision_number_is_409(
     document = {"where": {"ids": [new_id]}, "set": {"title": "new"}, "reason": "x"}
     for answer in (
         service.put(build(id=new_id, title="new")),
+        service.put(build(id=new_id, title="new"), "?dry_run=true"),
         service.post(f"{REPAIRS}?dry_run=true", document),
     ):
         assert f"Build {new_id} has a revision {2**63 - 1}" in refused(answer, 409)["error"]

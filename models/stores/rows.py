@@ -61,6 +61,10 @@ class Rows:
 
     def lock(self, build_id: int) -> Locked:
         """Lock and return a build's row."""
+        return self.find(build_id)
+
+    def find(self, build_id: int) -> Locked:
+        """Return a build's row without locking it."""
         row = self._find.first({"id": build_id})
         if row:
             return row[:-1], row[-1] or 0
@@ -117,7 +121,7 @@ class PostgresqlRows(Rows):
             raise PendingFailed from error
         if not self._database.grouped:
             self._wait.execute({"id": build_id})
-            return super().lock(build_id)
+            return self.find(build_id)
         row = self._find_free.first({"id": build_id})
         if not row:
             raise LeaveGroup
