@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import tempfile
@@ -109,6 +110,7 @@ class _Draft:
             text = self.file.read_text(**_ENCODING).removeprefix("\ufeff")
         except (OSError, ValueError) as error:
             raise CommandError(f"The editor {editor} cannot be run: {error}. Set EDITOR to another.") from error
-        self.text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
+        # Not `splitlines`, which ends a line at U+2028 too; a value may have that.
+        self.text = re.sub("^#.*\n?", "", text, flags=re.MULTILINE)
         if status:
             raise CommandError(f"The editor {editor} ended with status {status}; nothing was changed.")

@@ -334,6 +334,15 @@ def test_an_editor_may_write_crlf_and_a_byte_order_mark(service: Service, stuck:
     assert service.find(stuck) == service.find(stuck) | {"status": "error", "title": "größer " + build()["title"]}
 
 
+def test_a_line_separator_in_a_value_begins_no_comment(service: Service, new_id: int, tmp_path: Path) -> None:
+    title = "one\u2028# two\u0085# three"
+    service.create(id=new_id, title=title, status="running")
+    with editor(tmp_path, "text = text.replace('\"running\"', '\"error\"')") as script:
+        done = command("edit", new_id, "--yes", service=service, EDITOR=script, TMPDIR=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert service.find(new_id) == build(id=new_id, title=title, status="error")
+
+
 def test_a_text_that_is_not_utf_8_is_refused_and_kept_in_a_file(service: Service, stuck: int, tmp_path: Path) -> None:
     lines = [
         "if time == 1: path.write_bytes(text.replace('\"error\": \"', '\"error\": \"größer').encode('latin-1'))",
