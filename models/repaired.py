@@ -7,7 +7,7 @@ from typing import Any
 
 from peewee import SQL, Value, fn
 
-from build_admin.models.build import Build, StoredBuild, from_row, normal
+from build_admin.models.build import Build, StoredBuild, changes, from_row, normal
 from build_admin.models.repair import ITS_REVISION, RepairRevision
 from build_admin.models.revision import Revision, recalled
 from build_admin.models.stores.database import Database
@@ -48,7 +48,7 @@ class Left:
             return "gone"
         to = {name: change["to"] for name, change in self.changes.items()}
         repaired = normal({**self.before, **to}, self.before)
-        return "as repaired" if self.now == repaired else "changed since"
+        return "changed since" if changes(self.now, repaired) else "as repaired"
 
     @property
     def since(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from build_admin.models.stores.sqlite import SqliteDatabase
 from build_admin.models.stores.statement import fetched
 from build_admin.models.stores.store import FILE, Store, open_store
 from build_admin.models.stores.text import Undecodable
-from service import BUILDS, Answer, Service, build, refused, run, running
+from service import BUILDS, REPAIRS, Answer, Service, build, refused, run, running
 from vela import Tables
 
 EXAMPLES = int(os.environ.get("BUILD_ADMIN_TEST_EXAMPLES", "100"))
@@ -242,6 +242,20 @@ def test_a_repair_keeps_unreadable_values_that_it_does_not_set_and_its_undo_rest
         assert service.find(build_id)["title"] == "mended"
     assert service.undo(done.json["repair"]).status == 201
     assert [table.row(build_id) for build_id in ids] == before
+
+
+def test_an_unreadable_value_that_has_changed_since_a_repair_is_not_put_back(
+    service: Service, table: Table, new_id: int
+) -> None:
+    service.create(id=new_id)
+    table.write(new_id, title=b"\xff")
+    repair = service.repair({"ids": [new_id]}, {"status": "error"}).json["repair"]
+    path = f"{REPAIRS}/{repair}/builds"
+    assert [one["state"] for one in service.get(path).json] == ["as repaired"]
+    table.write(new_id, title=b"\xfe")  # it is shown as before
+    assert [one["state"] for one in service.get(path).json] == ["changed since"]
+    assert service.undo(repair).json["changed"] == 0
+    assert service.find(new_id)["status"] == "error"
 
 
 def test_invalid_values_in_a_vela_servers_other_tables_do_not_fail_requests(data: Path) -> None:
