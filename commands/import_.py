@@ -15,6 +15,7 @@ from marshmallow import ValidationError
 from build_admin.commands.errors import CommandError
 from build_admin.commands.files import STANDARD, binary
 from build_admin.commands.progress import Progress, tell
+from build_admin.commands.text import printable
 from build_admin.models.builds import Author
 from build_admin.models.bulk import Bulk, FaultsFound, Imported
 from build_admin.models.errors import Refusal
@@ -153,4 +154,4 @@ class _Import:
 
     def _fault(self, position: int, words: str) -> None:
         self._faults += 1
-        tell(f"{self._records.noun} {position}: {words}")
+        tell(printable(f"{self._records.noun} {position}: {words}"))

@@ -128,6 +128,12 @@ def test_an_import_names_all_of_500_faulty_lines(data: Path, tmp_path: Path) -> 
     assert end == "build-admin: 500 faults; nothing was imported."
 
 
+def test_an_import_prints_the_names_in_a_file_with_escapes(data: Path, tmp_path: Path) -> None:
+    done = run("import", write(tmp_path / "file", build(id=1) | {"\x1b]0;me\x07\nline 2": 1}), DATA=data)
+    fault, _ = done.stderr.splitlines()
+    assert fault == r"line 1: \x1b]0;me\x07\nline 2: is not a field of a build; take it out or correct its name."
+
+
 @pytest.mark.parametrize("text", ["[", "[%s", "[%s,]", "[,%s]", "[%s}", "[%s] 1", '["', "[%s %s]", "[[%s]]", "[NaN]"])
 def test_an_invalid_array_is_refused(data: Path, tmp_path: Path, text: str) -> None:
     text = text.replace("%s", json.dumps(build(id=1)))
