@@ -37,9 +37,8 @@ def _key_source(settings: Settings) -> str:
 
 
 def _address(settings: Settings) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
-        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(*settings.listen, type=socket.SOCK_STREAM)
         # IPv4 first, as the server does.
         family, kind, protocol, _, place = min(found, key=lambda one: one[0] != socket.AF_INET)
         with socket.socket(family, kind, protocol) as probe:
@@ -49,7 +48,7 @@ def _address(settings: Settings) -> str:
     except (OSError, UnicodeError) as error:
         if getattr(error, "errno", None) != errno.EADDRINUSE:
             reason = getattr(error, "strerror", None) or error
-            raise CommandError(f"Cannot listen on {host}:{settings.port}: {reason}.") from None
+            raise CommandError(f"Cannot listen on {settings.listen}: {reason}.") from None
         # This may be the service itself, already running.
-        return f"http://{host}:{settings.port}, where something listens already"
-    return f"http://{host}:{settings.port}"
+        return f"http://{settings.listen}, where something listens already"
+    return f"http://{settings.listen}"

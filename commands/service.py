@@ -7,7 +7,7 @@ from pathlib import Path
 
 from build_admin.commands.errors import CommandError
 from build_admin.commands.http_client import Client
-from build_admin.settings import Settings
+from build_admin.settings import Address, Settings
 
 #: Lifetime in seconds of the tokens that a command makes for itself, one for each request.
 _OWN_TOKEN = 600
@@ -20,11 +20,11 @@ _SET_IT = "set BUILD_ADMIN_TOKEN, or BUILD_ADMIN_TOKEN_FILE to a file that has i
 
 def connect(settings: Settings) -> Client:
     """Return a client of the service that the settings name, or of the one on this machine. Raises CommandError."""
-    if not settings.url and not settings.port:
+    if not settings.url and not settings.listen.port:
         raise CommandError("BUILD_ADMIN_LISTEN has port 0, which is any free one; say in BUILD_ADMIN_URL where it is.")
-    host = _ANY.get(settings.host, settings.host)
-    here = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-    return Client(settings.url or here, lambda: _token(settings))
+    host, port = settings.listen
+    here = Address(_ANY.get(host, host), port)
+    return Client(settings.url or f"http://{here}", lambda: _token(settings))
 
 
 def _token(settings: Settings) -> str:

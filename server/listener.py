@@ -21,7 +21,7 @@ from build_admin.server.channel import Channel
 from build_admin.server.dispatcher import Dispatcher
 from build_admin.server.output import Output
 from build_admin.server.parser import CHUNKED, ROOM
-from build_admin.settings import Settings
+from build_admin.settings import Address, Settings
 
 log = logging.getLogger("build_admin.server")
 
@@ -67,8 +67,7 @@ class Listener(waitress.server.TcpWSGIServer):  # type: ignore[misc]
     @property
     def url(self) -> str:
         """The URL of the service, with its prefix."""
-        host = f"[{self.effective_host}]" if ":" in self.effective_host else self.effective_host
-        return f"http://{host}:{self.effective_port}{self.adj.url_prefix}"
+        return f"http://{Address(self.effective_host, self.effective_port)}{self.adj.url_prefix}"
 
     def set_reuse_addr(self) -> None:
         """Allow the address of a process that has ended. On Windows the option would allow that of a running one."""
@@ -187,10 +186,9 @@ class Listener(waitress.server.TcpWSGIServer):  # type: ignore[misc]
 
 def adjustments(settings: Settings) -> Adjustments:
     """Return the settings as waitress has them. Raises ServerError for one that it does not accept."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:
         return Adjustments(
-            listen=f"{host}:{settings.port}",
+            listen=str(settings.listen),
             threads=settings.threads,
             ident=None,
             clear_untrusted_proxy_headers=False,
@@ -202,4 +200,4 @@ def adjustments(settings: Settings) -> Adjustments:
         )
     except ValueError as error:
         reason = str(error).rstrip(".")
-        raise ServerError(f"Cannot listen on {settings.host}:{settings.port}: {reason}.") from None
+        raise ServerError(f"Cannot listen on {settings.listen}: {reason}.") from None

@@ -121,7 +121,7 @@ def serve(
     try:
         server = Server(app, settings, transactions, may_wait, leave)
     except OSError as error:
-        raise ServerError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from None
+        raise ServerError(f"Cannot listen on {settings.listen}: {error.strerror}.") from None
     for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
         # An ignored signal stays ignored: a shell starts background processes with Ctrl-C ignored.
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
