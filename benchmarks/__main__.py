@@ -15,7 +15,7 @@ from benchmarks.comparison import LOADS, compare
 from benchmarks.contenders import CONTENDERS
 from benchmarks.databases import NewDatabase, postgresql
 from benchmarks.load import Generator
-from benchmarks.surroundings import surroundings
+from benchmarks.surroundings import keep_bytecode, surroundings
 
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -24,6 +24,7 @@ def main() -> int:
     """Run the command, and return its exit status: 1 if a result is invalid, 2 if the benchmark has failed."""
     options = _parser().parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
+    keep_bytecode()
     try:
         return int(options.run(options))
     except KeyboardInterrupt:

@@ -19,6 +19,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.databases import postgresql
+from benchmarks.surroundings import keep_bytecode
 from build_admin.schemas.build import BuildSchema
 from build_admin.schemas.document import load_object
 from build_admin.schemas.sample import SAMPLE
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sqlite-utils", default="sqlite-utils", help="the program sqlite-utils")
     options = parser.parse_args()
+    keep_bytecode()
     with tempfile.TemporaryDirectory(dir="/var/tmp") as made:
         folder = Path(made)
         with (folder / "lines").open("w", encoding="utf-8") as file:

@@ -27,6 +27,15 @@ def surroundings(folder: Path, new_database: NewDatabase, generator: str) -> dic
     }
 
 
+def keep_bytecode() -> None:
+    """Let the processes that are started keep their bytecode, as every installed service does.
+
+    Where PYTHONDONTWRITEBYTECODE is set, a checkout's modules are compiled at each start. Those that pip has installed
+    are not.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 def _processor() -> str:
     file = Path("/proc/cpuinfo")
     if file.exists():
