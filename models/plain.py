@@ -2,15 +2,14 @@
 
 from collections.abc import Collection
 
-import peewee
-from peewee import SQL
+from peewee import SQL, CharField
 
 from build_admin.models.build import DOCUMENTED, NEWER, Build
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 
-#: The values of a newer field's column, as text, that mean no value.
-_NONE = {"fork": "'', '0', 'false'", "deploy_payload": "'', 'null', '{}'"}
+#: The texts in `deploy_payload` that mean no payload.
+_NO_PAYLOADS = "'', 'null', '{}'"
 
 
 def plain(database: Database, names: Collection[str]) -> SQL:
@@ -23,19 +22,32 @@ def plain(database: Database, names: Collection[str]) -> SQL:
         names: the columns of that table.
 
     """
-    zeros = {name: "0" if _is_integer(name) else "''" for name in DOCUMENTED}
-    values = {name: f'coalesce("{name}", {zero})' for name, zero in zeros.items()}
-    newer = [(name, _NONE.get(name, "'', '0'" if _is_integer(name) else "''")) for name in NEWER if name in names]
-    terms = [f"""coalesce(CAST("{name}" AS text), '') IN ({none})""" for name, none in newer]
+    values = {name: f"""coalesce("{name}", {"''" if _is_text(name) else "0"})""" for name in DOCUMENTED}
+    newer = [name for name in NEWER if name in names]
+    # Each of these terms is NULL for NULL, and then CASE takes its ELSE.
     if isinstance(database, PostgresqlDatabase):
+        terms = [f"""CAST("{name}" AS text) NOT IN ({_nothing(name, "'0', 'false'")})""" for name in newer]
         row = ", ".join(f'{value} AS "{name}"' for name, value in values.items())
         text = f"(SELECT row_to_json(build)::text FROM (SELECT {row}) AS build)"  # noqa: S608 - the names are a model's
     else:
+        terms = [f'"{name}" NOT IN ({_nothing(name, "0")})' for name in newer] + [*map(_has_another_type, DOCUMENTED)]
         text = "json_object(" + ", ".join(f"'{name}', {value}" for name, value in values.items()) + ")"
-        kinds = ((name, "integer" if _is_integer(name) else "text") for name in DOCUMENTED)
-        terms += [f"""typeof("{name}") IN ('{kind}', 'null')""" for name, kind in kinds]
-    return SQL(f"CASE WHEN {' AND '.join(terms) or 'true'} THEN {text} END")
+    return SQL(f"CASE WHEN {' OR '.join(terms) or 'false'} THEN NULL ELSE {text} END")
 
 
-def _is_integer(name: str) -> bool:
-    return isinstance(Build._meta.fields[name], peewee.IntegerField)
+def _nothing(name: str, zeros: str) -> str:
+    """Return the values of a newer field's column that mean no value, other than NULL; `zeros` for a number."""
+    if name == "deploy_payload":
+        return _NO_PAYLOADS
+    return "''" if _is_text(name) else zeros
+
+
+def _has_another_type(name: str) -> str:
+    if _is_text(name):
+        # Every number is less than a text, and every blob is greater. `typeof` takes twice the time.
+        return f"""("{name}" < '' OR "{name}" >= x'')"""
+    return f"""typeof("{name}") NOT IN ('integer', 'null')"""
+
+
+def _is_text(name: str) -> bool:
+    return isinstance(Build._meta.fields[name], CharField)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from build_admin.models.build import DOCUMENTED, NEWER, StoredBuild
 from build_admin.models.builds import Author, Builds
-from build_admin.models.revision import recalled, restoring
+from build_admin.models.revision import as_exported, recalled, restoring
+from build_admin.models.snapshot import snapshot
 from build_admin.models.stores.sqlite import SqliteDatabase
 from build_admin.models.stores.statement import fetched
 from build_admin.models.stores.store import FILE, Store, open_store
@@ -362,6 +363,16 @@ def test_a_nul_is_shown_and_exported_and_imported_in_a_revision(data: Path, tmp_
     assert run("export", "--revisions", DATA=tmp_path / "other").stdout == file.read_text(encoding="utf-8")
 
 
+def test_a_number_in_a_text_column_without_a_type_is_exported_as_shown(data: Path) -> None:
+    data.mkdir(exist_ok=True)
+    with contextlib.closing(sqlite3.connect(data / FILE)) as file, file:
+        file.execute('CREATE TABLE builds ("' + '", "'.join(DOCUMENTED) + '")')
+        marks = ", ".join("?" for _ in DOCUMENTED)
+        file.execute(f"INSERT INTO builds VALUES ({marks})", list(build(id=1, title=5).values()))
+    done = run("export", DATA=data)
+    assert json.loads(done.stdout) == build(id=1, title="5") | {"row": {"title": 5}}, done.stderr
+
+
 # SQLite stores values of any type in any column, and converts text that looks like a number in a numeric column.
 SCALARS = st.one_of(
     st.none(),
@@ -401,6 +412,8 @@ def test_any_row_is_readable_and_is_restored_exactly_after_an_overwrite(opened: 
     json.dumps(found).encode()
     assert {type(found[name]) for name in ("title", "status")} == {str}
     assert all(type(found[name]) is int for name in ("number", "created"))
+    with snapshot(database, opened.columns) as seen:
+        assert json.loads(next(seen.lines())[1]) == as_exported(found)
     # Sending it back as it was shown changes nothing.
     assert not builds.overwrite(dict(found), ME, precondition=lambda tag: None).changes
     assert exactly(database) == exact
