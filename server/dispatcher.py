@@ -116,7 +116,10 @@ class Dispatcher:
         return sum(len(lane.queue) for lane in self._lanes)
 
     def work(self) -> bool:
-        """Wake a thread of each lane that has requests, and wait until one of the threads is idle again, or PATIENCE.
+        """Wake a thread of each lane that has requests, and wait until a thread is idle again, or for PATIENCE.
+
+        It waits too if the threads of the lanes are all busy: to read one request after the other from the sockets
+        would take the interpreter lock from them each time.
 
         Returns whether there are still requests and idle threads for them.
         """
@@ -124,7 +127,7 @@ class Dispatcher:
             called = [lane.resting.pop() for lane in self._lanes if lane.queue and lane.resting]
             for thread in called:
                 thread.notify()
-            if called:
+            if self.waiting:
                 self._rested.wait(PATIENCE)
             return any(lane.queue and lane.resting for lane in self._lanes)
 
