@@ -166,11 +166,15 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def readable(self) -> bool:
         """Whether to read. Waitress's own method returns False while a request is answered or an answer is unsent."""
-        return self.lingers_until is not None or (super().readable() and not self._behind)
+        if self.lingers_until is not None:
+            return True
+        busy = self.requests or self.total_outbufs_len or self._behind
+        return not (busy or self.will_close or self.close_when_flushed)
 
     def writable(self) -> bool:
         """Whether `handle_write` has something to do when the socket is writable."""
-        return bool(super().writable() or (self._behind and not self.requests))
+        due = self.total_outbufs_len or self.will_close or self.close_when_flushed
+        return bool(due or (self._behind and not self.requests))
 
     def received(self, data: bytes) -> bool:
         """Parse `data` up to the end of the next request, or discard it if the connection is to be closed.
