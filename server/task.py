@@ -1,7 +1,8 @@
 """Task: makes the answer to a request, from the application's response or, for a malformed request, itself.
 
 It relies on waitress 3.0.2: `Task.service` calls `start`, `execute` and `finish`; `channel_class` and the task classes
-of a channel can be replaced; `build_response_header` reads `status`, `response_headers` and `content_length`.
+of a channel can be replaced; the channel closes the connection after an answer with `close_on_finish`; the parser sets
+`connection_close` if the client's version and Connection header ask for that.
 """
 
 import functools
@@ -78,7 +79,6 @@ class AppTask(WSGITask):  # type: ignore[misc]
     """
 
     # Attributes of the base class, for the type checker.
-    content_length: int | None
     close_on_finish: bool
     _body: bytes | ReadOnlyFileBasedBuffer = b""
     _error: Exception | None = None
@@ -90,7 +90,7 @@ class AppTask(WSGITask):  # type: ignore[misc]
             # In a second call, the first one has read it already.
             self.request.get_body_stream().seek(0)
             answer = self.channel.server.application(self.get_environment(), self._start_response)
-            if isinstance(answer, ReadOnlyFileBasedBuffer) and answer.prepare(self.content_length) > TOGETHER:
+            if isinstance(answer, ReadOnlyFileBasedBuffer) and answer.prepare() > TOGETHER:
                 self._body = answer  # the channel reads it, and closes it
                 return
             try:
@@ -105,34 +105,43 @@ class AppTask(WSGITask):  # type: ignore[misc]
         """Write the whole answer. Raises the application's exception, which waitress answers with 500."""
         if self._error is not None:
             raise self._error
-        if self.content_length is None and self.has_body:
-            self.content_length = len(self._body)
+        body = self._body if self.has_body else b""
         header = self.build_response_header()
         self.wrote_header = True
-        if self.has_body and len(self._body) > TOGETHER:
+        if len(body) > TOGETHER:
             self.channel.write_soon(header)
-            self.channel.write_soon(self._body)
+            self.channel.write_soon(body)
         else:
-            self.channel.write_soon(header + self._body if self.has_body else header)
+            self.channel.write_soon(header + body)
 
     def build_response_header(self) -> bytes:
-        """Return the status line and headers. Raises ValueError for a header with a line break."""
-        # Close the connection if another client waits for one, or if the server stops and this is the last answer. The
-        # client may send more before it has read that.
+        """Return the status line and headers. Raises ValueError for a header with a line break.
+
+        Waitress's own method closes the connection after an answer without a Content-Length. But one without a body
+        ends with its headers (RFC 9112, section 6.3).
+        """
+        headers = self.response_headers
+        if self.has_body and not any(name.lower() == "content-length" for name, _ in headers):
+            headers.append(("content-length", str(len(self._body))))
+        if self._closes():
+            self.close_on_finish = True
+            headers.append(("connection", "close"))
+        elif self.version == "1.0":
+            headers.append(("connection", "keep-alive"))
+        lines = [f"HTTP/{self.version} {self.status}", *(f"{name.title()}: {value}" for name, value in headers), "", ""]
+        header = "\r\n".join(lines)
+        if header.count("\n") != len(lines) - 1 or header.count("\r") != len(lines) - 1:
+            raise ValueError("A header has more than one line.")
+        return header.encode("latin-1")
+
+    def _closes(self) -> bool:
+        """Return whether to close the connection: the client asks for it, another one waits, or the server stops."""
         server = self.channel.server
         if server.pending or (server.stopping and self.channel.is_last(self.request)):
-            self.set_close_on_finish()
+            # The client may send more before it has read that.
             self.channel.lingers = True
-        closes = self.close_on_finish or self.version == "1.0" or self.request.connection_close
-        header: bytes = super().build_response_header()
-        if header.count(b"\n") != len(self.response_headers) + 2:
-            raise ValueError("A header has more than one line.")
-        if not self.has_body and not closes:
-            # Waitress closes the connection after an answer without a Content-Length. But an answer without a body ends
-            # with its headers (RFC 9112, section 6.3).
-            self.close_on_finish = False
-            header = header.replace(b"Connection: close\r\n", b"")
-        return header
+            return True
+        return bool(self.request.connection_close)
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         self.complete = True
