@@ -74,7 +74,8 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         if (host is None and self.version == "1.1") or not _HOST.fullmatch(host or ""):
             raise ParsingError("There must be one Host, and it must be valid")
         # The header is a list (RFC 9110, section 7.6.1); waitress compares it as a whole.
-        if "close" in {option.strip(" \t") for option in self.headers.get("CONNECTION", "").lower().split(",")}:
+        options = self.headers.get("CONNECTION", "").lower()
+        if options and "close" in {option.strip(" \t") for option in options.split(",")}:
             self.headers["CONNECTION"] = "close"
             self.connection_close = True
         if self.body_rcv is None:
