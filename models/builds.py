@@ -147,7 +147,8 @@ class Builds:
         work = partial(self._overwrite, fields, author, create, precondition)
         try:
             if dry_run:
-                return self.database.snapshot(partial(work, dry_run=True))
+                with self.database.snapshot():
+                    return work(dry_run=True)
             for _ in range(ATTEMPTS - 1):
                 # A concurrent transaction can take the id or the number between the check and the write. The next
                 # attempt finds it and raises NumberTaken, unless it has been freed and taken again meanwhile.

@@ -1,7 +1,6 @@
 """Listing: pages of the stored builds that pass filters, newest id first."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from build_admin.models.build import Build, StoredBuild, from_row
@@ -51,10 +50,10 @@ class Listing:
 
         """
         offset = min((page - 1) * per_page, 2**62)  # larger than any table; the databases' limit is 2**63 - 1
-        return self._database.snapshot(partial(self._page, filters, offset, per_page))
+        with self._database.snapshot():
+            return self._page(filters.with_repo_id(self._repos), offset, per_page)
 
     def _page(self, filters: Filters, offset: int, limit: int) -> Page:
-        filters = filters.with_repo_id(self._repos)
         selected = select(self._database, self._columns, filters, Build.id)
         query, total = selected.query, None
         if selected.many:

@@ -1,6 +1,5 @@
 """Repair history: the past repairs, and the present state of their builds."""
 
-from functools import partial
 from typing import Any
 
 from peewee import fn
@@ -26,11 +25,18 @@ class RepairHistory:
 
     def page(self, page: int, per_page: int) -> Page:
         """Return a page of the repairs, newest first; empty after the last one. Raises peewee.DatabaseError."""
-        return self._database.snapshot(partial(self._page, (page - 1) * per_page, per_page))
+        offset = (page - 1) * per_page
+        with self._database.snapshot():
+            total: int = Repair.select(fn.COUNT(Repair.repair)).scalar(self._database)
+            if offset >= total:
+                return Page([], total)
+            query = _repairs().order_by(Repair.repair.desc()).offset(offset).limit(per_page)
+            return Page([repair_from_row(row) for row in query.dicts().execute(self._database)], total)
 
     def find(self, repair: int) -> dict[str, Any]:
         """Return a repair. Raises RepairNotFound and peewee.DatabaseError."""
-        return self._database.snapshot(partial(self._find, repair))
+        with self._database.snapshot():
+            return self._find(repair)
 
     def builds(self, repair: int, page: int, per_page: int) -> Page:
         """Return a page of a repair's builds, ordered by id, each with its `state`.
@@ -40,33 +46,25 @@ class RepairHistory:
 
         Raises RepairNotFound and peewee.DatabaseError.
         """
-        return self._database.snapshot(partial(self._builds, repair, (page - 1) * per_page, per_page))
-
-    def _page(self, offset: int, limit: int) -> Page:
-        total: int = Repair.select(fn.COUNT(Repair.repair)).scalar(self._database)
-        if offset >= total:
-            return Page([], total)
-        query = _repairs().order_by(Repair.repair.desc()).offset(offset).limit(limit)
-        return Page([repair_from_row(row) for row in query.dicts().execute(self._database)], total)
+        offset = (page - 1) * per_page
+        with self._database.snapshot():
+            total: int = self._find(repair)["changed"]
+            if offset >= total:
+                return Page([], total)
+            links = (
+                RepairRevision.select(RepairRevision.build_id)
+                .where(RepairRevision.repair == repair)
+                .order_by(RepairRevision.build_id)
+                .offset(offset)
+                .limit(per_page)
+            )
+            ids = [build_id for (build_id,) in rows(self._database, links)]
+            return Page([_build(left) for left in self._many.left(repair, ids)], total)
 
     def _find(self, repair: int) -> dict[str, Any]:
         for row in _repairs().where(Repair.repair == repair).dicts().execute(self._database):
             return repair_from_row(row)
         raise RepairNotFound(repair)
-
-    def _builds(self, repair: int, offset: int, limit: int) -> Page:
-        total: int = self._find(repair)["changed"]
-        if offset >= total:
-            return Page([], total)
-        links = (
-            RepairRevision.select(RepairRevision.build_id)
-            .where(RepairRevision.repair == repair)
-            .order_by(RepairRevision.build_id)
-            .offset(offset)
-            .limit(limit)
-        )
-        ids = [build_id for (build_id,) in rows(self._database, links)]
-        return Page([_build(left) for left in self._many.left(repair, ids)], total)
 
 
 def _repairs() -> Any:

@@ -126,7 +126,10 @@ class Repairs:
             return Done(plan, repair_from_row(repair))
 
         try:
-            return self._database.snapshot(work) if show else self._database.write(work, alone=True)
+            if show:
+                with self._database.snapshot():
+                    return work()
+            return self._database.write(work, alone=True)
         except peewee.DatabaseError as error:
             if refused := refusal(error):
                 raise refused from error

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from peewee import fn
@@ -39,7 +38,16 @@ class Revisions:
 
         Raises BuildNotFound if there is neither the build nor a revision of it, and peewee.DatabaseError.
         """
-        return self._database.snapshot(partial(self._page, build_id, (page - 1) * per_page, per_page))
+        offset, of_build = (page - 1) * per_page, Revision.build_id == build_id
+        with self._database.snapshot():
+            total: int = Revision.select(fn.COUNT(Revision.revision)).where(of_build).scalar(self._database)
+            if not total and not self._builds.stored(build_id):
+                raise BuildNotFound(build_id)
+            if offset >= total:
+                return Page([], total)
+            query = Revision.select(*_LISTED).where(of_build).order_by(Revision.revision.desc())
+            rows = query.offset(offset).limit(per_page).dicts().execute(self._database)
+            return Page([_from_row(row) for row in rows], total)
 
     def find(self, build_id: int, revision: int) -> dict[str, Any]:
         """Return one revision, with `before`: the build as it was, or None if this revision created it.
@@ -49,7 +57,18 @@ class Revisions:
 
         Raises RevisionNotFound and peewee.DatabaseError.
         """
-        return self._database.snapshot(partial(self._find, build_id, revision))
+        this = (Revision.build_id == build_id) & (Revision.revision == revision)
+        with self._database.snapshot():
+            found = Revision.select(*_LISTED, Revision.before).where(this).dicts().first(self._database)
+            if found is None:
+                raise RevisionNotFound(build_id, revision)
+            before = recalled(found["before"]) if found["before"] else None
+            if before:
+                shown = before.keys() | (self._builds.stored(build_id) or {}).keys()
+                whole = {name: before.get(name) for name in (*DOCUMENTED, *NEWER) if name in shown}
+                before.clear()
+                before.update(whole)
+            return _from_row(found) | {"before": before}
 
     def undo(
         self, build_id: int, revision: int, author: Author, precondition: Precondition, *, dry_run: bool
@@ -62,31 +81,6 @@ class Revisions:
         if before is None:
             raise NothingToUndo(build_id, revision)
         return self._builds.overwrite(before, author, precondition=precondition, dry_run=dry_run)
-
-    def _page(self, build_id: int, offset: int, limit: int) -> Page:
-        of_build = Revision.build_id == build_id
-        total: int = Revision.select(fn.COUNT(Revision.revision)).where(of_build).scalar(self._database)
-        if not total and not self._builds.stored(build_id):
-            raise BuildNotFound(build_id)
-        if offset >= total:
-            return Page([], total)
-        query = Revision.select(*_LISTED).where(of_build).order_by(Revision.revision.desc())
-        rows = query.offset(offset).limit(limit).dicts().execute(self._database)
-        return Page([_from_row(row) for row in rows], total)
-
-    def _find(self, build_id: int, revision: int) -> dict[str, Any]:
-        this = (Revision.build_id == build_id) & (Revision.revision == revision)
-        rows = list(Revision.select(*_LISTED, Revision.before).where(this).dicts().execute(self._database))
-        if not rows:
-            raise RevisionNotFound(build_id, revision)
-        found: dict[str, Any] = rows[0]
-        before = recalled(found["before"]) if found["before"] else None
-        if before:
-            shown = before.keys() | (self._builds.stored(build_id) or {}).keys()
-            whole = {name: before.get(name) for name in (*DOCUMENTED, *NEWER) if name in shown}
-            before.clear()
-            before.update(whole)
-        return _from_row(found) | {"before": before}
 
 
 def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -101,8 +101,7 @@ class Snapshot:
 @contextmanager
 def snapshot(database: Database, columns: Columns) -> Iterator[Snapshot]:
     """Open a snapshot of the database, which does not block writers. Raises peewee.DatabaseError."""
-    with database.atomic():
+    with database.snapshot():
         if isinstance(database, PostgresqlDatabase):
-            database.execute_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             database.unhurried()
         yield Snapshot(database, columns)

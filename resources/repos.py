@@ -1,7 +1,6 @@
 """The route of repositories: their ids and names, since users know a build by its repository's name and its number."""
 
 import json
-from functools import partial
 
 import falcon
 
@@ -25,8 +24,8 @@ class ReposResource:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with the first of the repositories that pass the filters, by id."""
         given = parameters(RepoParameters, req)
-        work = partial(self._repos.first, MAX_REPOS, given.get("id"), given.get("full_name"))
-        repos, total = self._database.snapshot(work)
+        with self._database.snapshot():
+            repos, total = self._repos.first(MAX_REPOS, given.get("id"), given.get("full_name"))
         resp.set_header("X-Total-Count", str(total))
         resp.data = paging.array(json.dumps(repo, ensure_ascii=False).encode() + b"\n" for repo in repos)
 

@@ -68,10 +68,12 @@ class Database(peewee.Database):
         self._leave_group()
         return self._read(work)
 
-    def snapshot(self, work: Callable[[], T]) -> T:
-        """Return what `work` returns; all of its statements see one state. Raises peewee.DatabaseError."""
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Open a transaction that only reads; all of its statements see one state. Raises peewee.DatabaseError."""
         self._leave_group()
-        return self._snapshot(work)
+        with self._snapshot():
+            yield
 
     def write(self, work: Callable[[], T], *, alone: bool = False) -> T:
         """Run `work` in a transaction, and return what it returns.
@@ -163,7 +165,7 @@ class Database(peewee.Database):
     def _read(self, work: Callable[[], T]) -> T:
         raise NotImplementedError
 
-    def _snapshot(self, work: Callable[[], T]) -> T:
+    def _snapshot(self) -> contextlib.AbstractContextManager[None]:
         raise NotImplementedError
 
     def _transact(self, work: Callable[[], T]) -> T:

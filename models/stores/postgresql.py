@@ -1,10 +1,11 @@
 """PostgreSQL: a server that several processes write to, and whose connections may be lost at any time."""
 
+import contextlib
 import difflib
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -162,10 +163,11 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
     def _read(self, work: Callable[[], T]) -> T:
         return self._on_live_connection(work)
 
-    def _snapshot(self, work: Callable[[], T]) -> T:
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[None]:
         try:
-            with self.atomic("REPEATABLE READ"):
-                return work()
+            with self.atomic("REPEATABLE READ READ ONLY"):
+                yield
         finally:
             self._transaction.unhurried = False
 

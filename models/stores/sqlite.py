@@ -1,8 +1,9 @@
 """SQLite: one file, which one thread of one process can write to at a time."""
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,10 +95,11 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
         self._follow_file()
         return work()
 
-    def _snapshot(self, work: Callable[[], T]) -> T:
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[None]:
         self._follow_file()
         with self.atomic("DEFERRED"):
-            return work()
+            yield
 
     def _wait_at_most(self, seconds: float) -> None:
         """Set the timeout for locks of other processes. That costs a statement, so half a second is tolerated."""
