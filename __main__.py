@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from typing import Any
 
 
 def main() -> int:
@@ -15,7 +14,7 @@ def main() -> int:
     return parser.main()
 
 
-def _interrupted(*_: Any) -> None:
+def _interrupted(*_: object) -> None:
     """End the process at once. It is only importing modules and parsing arguments, so there is nothing to undo."""
     os.write(2, b"build-admin: interrupted\n")
     os._exit(130)

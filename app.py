@@ -4,7 +4,6 @@ In a checkout `python app.py …` is the command `build-admin …`.
 """
 
 import sys
-from typing import Any
 
 if sys.version_info < (3, 11):  # noqa: UP036 - no installer has checked the version when a checkout runs this file
     sys.exit("build-admin: Python 3.11 or later is needed; this is " + sys.version.split()[0] + ".")
@@ -13,6 +12,8 @@ if __name__ == "__main__":
     from build_admin.__main__ import main
 
     sys.exit(main())
+
+from typing import Any
 
 import falcon
 

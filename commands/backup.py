@@ -5,7 +5,8 @@ from argparse import ArgumentParser, Namespace
 from contextlib import closing
 from pathlib import Path
 
-from build_admin.commands.files import new_file
+from build_admin.commands.errors import CommandError
+from build_admin.commands.files import STANDARD, new_file
 from build_admin.commands.progress import Progress
 from build_admin.models.errors import StoreError
 from build_admin.models.stores.store import FILE, require_file
@@ -32,6 +33,8 @@ def run_backup(settings: Settings, options: Namespace) -> None:
     """
     if settings.database_url:
         raise StoreError("A PostgreSQL database is backed up with pg_dump, which comes with it; nothing was written.")
+    if options.file == STANDARD:
+        raise CommandError("A backup is a file and cannot be written to stdout; name the file.")
     require_file(settings.data)
     store = settings.data / FILE
     try:

@@ -91,6 +91,10 @@ def change(
 
     Raises CommandError, with the status CHANGED if another client has changed the build since it was read.
     """
+    if mine["id"] != stored.build["id"]:
+        raise CommandError(
+            f"Nothing was changed: {stored.name} keeps its id. Correct the id, or name the other build.", USAGE
+        )
     try:
         changes = _compared(stored.build, send(dry_run=True).json)
         print(f"{stored.name} at {client.url}")

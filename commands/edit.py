@@ -39,8 +39,11 @@ def run_edit(settings: Settings, options: Namespace) -> None:
     require_consent(options)
     client = connect(settings)
     stored = find(client, options.build)
-    handle, name = tempfile.mkstemp(prefix=f"build-{stored.build['id']}-", suffix=".json")
-    os.close(handle)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f"build-{stored.build['id']}-", suffix=".json")
+        os.close(handle)
+    except OSError as error:
+        raise CommandError(f"A temporary file for the editor cannot be made: {error.strerror}.") from error
     draft = _Draft(Path(name), stored)
     try:
         _edit(client, options, stored, draft)
@@ -97,8 +100,11 @@ class _Draft:
         return self.text.strip() not in ("", self._original.strip())
 
     def write(self, comments: list[str]) -> None:
-        """Write the file: the comments, and the text."""
-        self.file.write_text("".join(f"# {line}\n" for line in comments) + self.text, **_ENCODING)
+        """Write the file: the comments, and the text. Raises CommandError."""
+        try:
+            self.file.write_text("".join(f"# {line}\n" for line in comments) + self.text, **_ENCODING)
+        except OSError as error:
+            raise CommandError(f"{self.file} cannot be written: {error.strerror}.") from error
 
     def open(self) -> None:
         """Open the file in the user's editor, wait for the editor, and read the file. Raises CommandError."""

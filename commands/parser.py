@@ -66,7 +66,7 @@ A client's commands read
   BUILD_ADMIN_TOKEN         an administrator's token; or VELA_TOKEN
   BUILD_ADMIN_TOKEN_FILE    a file with one
 On the service's own machine a user who can read the signing key needs none of these.
-The README lists all settings."""
+docs/reference.md lists all settings."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,8 +112,9 @@ def _told(arguments: Sequence[str]) -> int:
 def _unwritten(error: OSError) -> int:
     # There is nothing to say to a reader that has closed the pipe early, as `head` does.
     if not reader_left(error):
-        told = ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
-        print(f"build-admin: {told}.", file=sys.stderr)
+        # An error of writing to an open file has no name; the commands report those of other files themselves.
+        what = error.filename or "stdout cannot be written"
+        print(f"build-admin: {what}: {error.strerror or error}.", file=sys.stderr)
     return FAILED
 
 
@@ -122,6 +123,9 @@ def _run(arguments: Sequence[str]) -> int:
     if not arguments:
         overview.print_help(sys.stderr)
         return USAGE
+    known = overview._option_string_actions
+    if arguments[0].startswith("-") and arguments[0] not in known:
+        overview.error(f"there is no option {arguments[0]!r}{_meant(arguments[0], known)}")
     given = overview.parse_args(arguments)
     if not os.environ.get("BUILD_ADMIN_DATABASE_URL"):
         # SQLite does not need psycopg, but peewee imports it if it is installed, which takes a fifth of the time to

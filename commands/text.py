@@ -57,16 +57,21 @@ def differences(changes: Mapping[str, Mapping[str, Any]]) -> str:
 def _coloured(text: str, code: str) -> str:
     # The old Windows console prints the codes literally; Windows Terminal sets WT_SESSION.
     able = os.name != "nt" or "WT_SESSION" in os.environ
-    if able and sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+    if able and _at_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
         return f"\x1b[{code}m{text}\x1b[0m"
     return text
+
+
+def _at_terminal() -> bool:
+    # Python has None for a stdout that is closed.
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a table, as wide as its cells need; on a terminal its widest columns are cut until it fits."""
     cells = [headings, *(list(map(printable, row)) for row in rows)]
     widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
-    if sys.stdout.isatty():
+    if _at_terminal():
         while sum(widths) + 2 * len(widths) - 2 >= shutil.get_terminal_size().columns and max(widths) > 4:
             widths[widths.index(max(widths))] -= 1
     return "\n".join("  ".join(map(_fitted, row, widths)).rstrip() for row in cells)

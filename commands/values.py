@@ -4,9 +4,11 @@ import json
 import re
 import time
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
+from build_admin.commands.errors import USAGE, CommandError
 from build_admin.commands.http_client import Client
 from build_admin.commands.text import TIMES
 
@@ -42,11 +44,14 @@ def _split(text: str) -> tuple[str, str]:
     return name, value
 
 
-def values(client: Client, typed: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def values(client: Client, typed: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """Return the values by field: strings unchanged, and JSON where the service's OpenAPI document has another type.
 
-    A value that is not JSON is returned as a string, for the service to refuse. Raises CommandError.
+    A value that is not JSON is returned as a string, for the service to refuse. Raises CommandError; for a field that
+    is named twice, too.
     """
+    if repeated := [name for name, times in Counter(name for name, _ in typed).items() if times > 1]:
+        raise CommandError(f"{repeated[0]} is given more than once; give it once.", USAGE)
     fields = client.get("/openapi.json").json["components"]["schemas"]["Build"]["properties"]
     return {name: _value(name, fields.get(name, {}).get("type", "string"), text) for name, text in typed}
 

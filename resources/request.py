@@ -36,7 +36,7 @@ def identifier(text: str) -> int:
     """
     if not _DECIMAL.fullmatch(text) or int(text) > MAX_INTEGER:
         raise falcon.HTTPNotFound(
-            description=f"A number in the path must be in digits, from 1 to {MAX_INTEGER}; nothing has any other."
+            description=f"Nothing has this number. A number in a path is from 1 to {MAX_INTEGER}, in plain digits."
         )
     return int(text)
 

@@ -284,11 +284,24 @@ def test_a_change_made_while_the_editor_is_open_is_shown_and_the_text_kept_in_a_
     assert json.loads(kept(done.stderr))["status"] == "error"
 
 
+def test_a_change_of_the_id_is_refused(service: Service, stuck: int) -> None:
+    for other in (stuck + 500_000, 1):
+        done = command("set", stuck, f"id={other}", "--yes", service=service)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"build {stuck} keeps its id" in done.stderr
+
+
+def test_a_field_that_is_given_twice_is_refused(service: Service, stuck: int) -> None:
+    done = command("set", stuck, "status=error", "error=x", "status=success", "--yes", service=service)
+    assert (done.returncode, done.stderr) == (2, "build-admin: status is given more than once; give it once.\n")
+    assert revisions(service, stuck) == 1
+
+
 def test_a_text_with_another_id_is_refused(service: Service, stuck: int, tmp_path: Path) -> None:
     with editor(tmp_path, f"text = text.replace('\"id\": {stuck}', '\"id\": {stuck + 500_000}')") as script:
         done = command("edit", stuck, "--yes", service=service, EDITOR=script, TMPDIR=tmp_path)
-    assert done.returncode == 3
-    assert "correct the id" in done.stderr
+    assert done.returncode == 2
+    assert f"build {stuck} keeps its id. Correct the id" in done.stderr
     assert kept(done.stderr)
 
 

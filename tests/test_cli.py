@@ -199,6 +199,8 @@ def test_the_health_and_the_version_need_no_token(service: Service) -> None:
         (["sreve"], "there is no command 'sreve'; did you mean serve?"),
         (["frobnicate"], "there is no command 'frobnicate'; build-admin --help lists the commands"),
         (["export", "--revisons"], "did you mean --revisions?"),
+        (["--versoin"], "there is no option '--versoin'; did you mean --version?"),
+        (["-x", "serve"], "there is no option '-x'"),
     ],
 )
 def test_a_mistyped_command_or_option_gets_a_suggestion(arguments: list[str], question: str) -> None:

@@ -365,14 +365,34 @@ def test_an_untrusted_certificate_is_reported(certificate: tuple[Path, Path]) ->
         assert command("list", BUILD_ADMIN_URL=other.url, **given, SSL_CERT_FILE=certificate[0]).returncode == 0
 
 
-@pytest.mark.parametrize(("redirected", "reported"), [("| true", ""), (">/dev/full", "No space left on device")])
+@pytest.mark.parametrize(
+    ("redirected", "reported"),
+    [
+        ("| true", ""),
+        (">&-", ""),
+        (">/dev/full", "build-admin: stdout cannot be written: No space left on device.\n"),
+        (">/dev/full 2>&1", ""),
+    ],
+)
+@pytest.mark.parametrize("arguments", [("list",), ("list", "-o", "json"), ("check",)])
 @needs_bash
-def test_a_stdout_that_cannot_be_written_causes_no_traceback(service: Service, redirected: str, reported: str) -> None:
+def test_a_stdout_that_cannot_be_written_causes_no_traceback(
+    service: Service, new_id: int, redirected: str, reported: str, arguments: tuple[str, ...]
+) -> None:
+    service.create(id=new_id)
     shell = ["bash", "-o", "pipefail", "-c", f'"$@" {redirected}', "bash", *PROGRAM]
-    done = command("list", "-o", "json", service=service, program=shell)
-    assert done.returncode in (0, 1)
-    assert reported in done.stderr
-    assert done.stderr.count("\n") == bool(reported)
+    done = command(*arguments, service=service, program=shell)
+    assert done.returncode in ((1,) if "full" in redirected else (0, 1))
+    assert done.stderr == reported
+
+
+@needs_bash
+def test_a_change_is_made_with_a_closed_stdout(service: Service, new_id: int) -> None:
+    service.create(id=new_id)
+    shell = ["bash", "-c", '"$@" >&-', "bash", *PROGRAM]
+    done = command("set", new_id, "status=error", "--yes", service=service, program=shell)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert service.find(new_id)["status"] == "error"
 
 
 def test_a_client_command_does_not_import_the_servers_libraries() -> None:
