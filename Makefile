@@ -13,7 +13,7 @@ BENCH_OPTIONS = --rounds $(ROUNDS) --seconds $(SECONDS)
 # How many builds `make bulk` imports and exports.
 BUILDS ?= 1000000
 
-.PHONY: help run test test-windows stop-test torture torture-repairs soak bulk fuzz openapi screenshots dist lint bench bench-growth bench-repairs bench-lists bench-bulk clean
+.PHONY: help run test test-windows stop-test torture torture-repairs soak bulk fuzz openapi screenshots dist lint bench bench-growth bench-repairs bench-lists bench-bulk bench-hot clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -77,6 +77,9 @@ bench-lists: $(VENV)/installed-dev ## measure the first page by each filter and 
 
 bench-bulk: $(VENV)/installed-dev $(BENCH_VENV)/installed ## compare import and export with sqlite-utils, sqlite3 and COPY
 	$(BIN)/python -m benchmarks.bulk --rounds $(ROUNDS) --sqlite-utils $(BENCH_VENV)/bin/sqlite-utils
+
+bench-hot: $(VENV)/installed-dev ## compare overwrites of a single build on PostgreSQL with pgbench
+	$(BIN)/python -m benchmarks $(BENCH_OPTIONS) hot
 
 clean: ## remove what the other targets made, except data/
 	rm -rf $(VENV) $(BENCH_VENV) .cache build dist *.egg-info .hypothesis

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import ROOT, growth, lists, plot, repairs, report
+from benchmarks import ROOT, growth, hot, lists, plot, repairs, report
 from benchmarks.comparison import LOADS, compare
 from benchmarks.contenders import CONTENDERS
 from benchmarks.databases import NewDatabase, postgresql
@@ -59,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("lists", help="the first page by each filter and each two, of more and more builds")
     listing.add_argument("--builds", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
     listing.set_defaults(run=_lists)
+    heating = commands.add_parser("hot", help="overwrites of a single build on PostgreSQL, and pgbench's")
+    heating.set_defaults(run=_hot)
     redraw = commands.add_parser("plot", help="draw the plot and the table of the last comparison again")
     redraw.set_defaults(run=_plot)
     return parser
@@ -132,6 +134,13 @@ def _lists(options: argparse.Namespace) -> int:
         where = surroundings(folder, new_database, Generator(folder).name)
         found = lists.measure(options.builds, folder, new_database, options.rounds, _say)
     return _write(options, "lists.md", lists.markdown(where, found))
+
+
+def _hot(options: argparse.Namespace) -> int:
+    with _place(options) as (folder, new_database):
+        where = surroundings(folder, new_database, Generator(folder).name)
+        found = hot.measure(folder, new_database, options.rounds, options.seconds, _say)
+    return _write(options, "hot.md", hot.markdown(where, found))
 
 
 def _write(options: argparse.Namespace, name: str, report: str) -> int:
