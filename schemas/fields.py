@@ -12,6 +12,8 @@ MAX_INTEGER = 2**63 - 1
 #: The greatest number of an imported revision or repair, so that later ones can be numbered after it.
 MAX_NUMBER = 10**9
 
+_ABSENT = "has no column in this database's table; leave it out, or upgrade the table."
+
 _TYPES = {
     bool: "a boolean",
     int: "an integer",
@@ -38,7 +40,7 @@ def text_fault(value: str) -> str | None:
 
 
 class Strict(fields.Field[Any]):
-    """A field that accepts a value unchanged or refuses it; only `fault` decides, and words the refusal.
+    """A field that accepts a value unchanged or refuses it; `_fault` decides, and words the refusal.
 
     Attributes:
         limit: the largest value or the greatest length; it is lowered if the table's column is narrower.
@@ -57,16 +59,20 @@ class Strict(fields.Field[Any]):
             if self.required:
                 raise self.make_error("required")
             return missing
-        if value is None and self.allow_none:
-            return None
         if fault := self.fault(value):
             raise ValidationError(fault)
-        if self.absent and value:
-            raise ValidationError("has no column in this database's table; leave it out, or upgrade the table.")
         return value
 
     def fault(self, value: Any) -> str | None:
         """Return what is wrong with `value`, in words; None if nothing is."""
+        if value is None and self.allow_none:
+            return None
+        if fault := self._fault(value):
+            return fault
+        return _ABSENT if self.absent and value else None
+
+    def _fault(self, value: Any) -> str | None:
+        """Do what `fault` does for a field of this type."""
         raise NotImplementedError
 
 
@@ -78,8 +84,7 @@ class Integer(Strict, fields.Integer):
         self.least = least
         self.limit = most
 
-    def fault(self, value: Any) -> str | None:
-        """Return what is wrong with `value`, in words; None if nothing is."""
+    def _fault(self, value: Any) -> str | None:
         if type(value) is not int:
             return f"must be an integer, not {kind(value)}."
         if not self.least <= value <= self.limit:
@@ -94,8 +99,7 @@ class String(Strict, fields.String):
         super().__init__(**kwargs)
         self.limit = limit
 
-    def fault(self, value: Any) -> str | None:
-        """Return what is wrong with `value`, in words; None if nothing is."""
+    def _fault(self, value: Any) -> str | None:
         if type(value) is not str:
             return f"must be a string, not {kind(value)}."
         if len(value) > self.limit:
@@ -109,18 +113,16 @@ class OneOf(String):
     def __init__(self, choices: tuple[str, ...], **kwargs: Any) -> None:
         super().__init__(250, **kwargs)
         self.choices = choices
-        self._fault = f"must be one of {', '.join(choices)}."
 
-    def fault(self, value: Any) -> str | None:
-        """Return what is wrong with `value`, in words; None if nothing is."""
-        return None if type(value) is str and value in self.choices else self._fault
+    def _fault(self, value: Any) -> str | None:
+        known = type(value) is str and value in self.choices
+        return None if known else f"must be one of {', '.join(self.choices)}."
 
 
 class Boolean(Strict, fields.Boolean):
     """true or false; no other spelling."""
 
-    def fault(self, value: Any) -> str | None:
-        """Return what is wrong with `value`, in words; None if nothing is."""
+    def _fault(self, value: Any) -> str | None:
         return None if type(value) is bool else f"must be true or false, not {kind(value)}."
 
 
@@ -131,8 +133,7 @@ class StringMap(Strict, fields.Dict):
         super().__init__(keys=fields.String(), values=fields.String(), **kwargs)
         self.limit = limit
 
-    def fault(self, value: Any) -> str | None:
-        """Return what is wrong with `value`, in words; None if nothing is."""
+    def _fault(self, value: Any) -> str | None:
         if type(value) is not dict or any(type(item) is not str for item in value.values()):
             return "must be an object of string to string."
         for text in (*value, *value.values()):
@@ -147,8 +148,7 @@ class StringMap(Strict, fields.Dict):
 class Object(Strict, fields.Dict):
     """An object of any JSON values that can be stored as JSON text, which has an escape for NUL."""
 
-    def fault(self, value: Any) -> str | None:
-        """Return what is wrong with `value`, in words; None if nothing is."""
+    def _fault(self, value: Any) -> str | None:
         if type(value) is not dict:
             return f"must be an object, not {kind(value)}."
         if text_fault(json.dumps(value, ensure_ascii=False, check_circular=False)) is None:
@@ -162,8 +162,7 @@ class Repository(Strict, fields.Dict):
 
     limit = MAX_INTEGER
 
-    def fault(self, value: Any) -> str | None:
-        """Return what is wrong with `value`, in words; None if nothing is."""
+    def _fault(self, value: Any) -> str | None:
         if type(value) is not dict:
             return f"must be an object with the repository's id, not {kind(value)}."
         identifier = value.get("id")

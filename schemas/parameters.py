@@ -9,9 +9,6 @@ from marshmallow import Schema, ValidationError, fields, validate
 from build_admin.schemas.build import STATUSES
 from build_admin.schemas.fields import MAX_INTEGER, String
 
-_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
-_SIGNED = re.compile(r"([+-]?)0*([0-9]{1,19})")
-
 #: Items on a page: the default, and the most.
 PER_PAGE = 10
 MAX_PER_PAGE = 100
@@ -29,14 +26,27 @@ class Flag(fields.Boolean):
 class Number(fields.Integer):
     """An integer from `least` to `most`, in decimal digits: no sign, no leading zero."""
 
+    #: The groups together are the digits, and not so many that Python would refuse to read them.
+    _form = re.compile(r"(0|[1-9][0-9]{0,18})")
+
     def __init__(self, least: int = 0, most: int = MAX_INTEGER, **kwargs: Any) -> None:
         self._fault = f"must be an integer from {least} to {most}, in digits."
         super().__init__(validate=validate.Range(least, most, error=self._fault), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
-        if not _DECIMAL.fullmatch(value):
+        match = self._form.fullmatch(value)
+        if not match:
             raise ValidationError(self._fault)
-        return int(value)
+        return int("".join(match.groups()))
+
+
+class Seconds(Number):
+    """Unix seconds as the Vela server reads them: 64 bits in digits, which a sign and zeros may precede."""
+
+    _form = re.compile(r"([+-]?)0*([0-9]{1,19})")
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(-MAX_INTEGER - 1, MAX_INTEGER, **kwargs)
 
 
 class Numbers(fields.List[int]):
@@ -106,20 +116,6 @@ class ListParameters(StuckParameters):
     """The parameters of `GET …/builds`: the filters, and the page."""
 
     stuck_before = Number()
-
-
-class Seconds(fields.Integer):
-    """Unix seconds as the Vela server reads them: 64 bits in digits, which a sign and zeros may precede."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        self._fault = f"must be an integer from {-MAX_INTEGER - 1} to {MAX_INTEGER}, in digits."
-        super().__init__(validate=validate.Range(-MAX_INTEGER - 1, MAX_INTEGER, error=self._fault), **kwargs)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
-        match = _SIGNED.fullmatch(value)
-        if not match:
-            raise ValidationError(self._fault)
-        return int(match[1] + match[2])
 
 
 class QueueParameters(Parameters):

@@ -1,6 +1,6 @@
 """RepairSchema: the repair that a client may ask for."""
 
-from typing import Any
+from typing import Any, cast
 
 from marshmallow import Schema, ValidationError, fields, missing, post_load
 
@@ -21,9 +21,8 @@ class Reason(String):
     def __init__(self) -> None:
         super().__init__(1000, required=True)
 
-    def fault(self, value: Any) -> str | None:
-        """Return what is wrong with `value`, in words; None if nothing is."""
-        return "must have 1 to 1000 characters." if value == "" else super().fault(value)
+    def _fault(self, value: Any) -> str | None:
+        return "must have 1 to 1000 characters." if value == "" else super()._fault(value)
 
 
 class Array(Strict, fields.List[Any]):
@@ -39,8 +38,7 @@ class Array(Strict, fields.List[Any]):
         found = super().deserialize(value, attr, data, **kwargs)
         return found if found is missing else sorted(set(found))
 
-    def fault(self, value: Any) -> str | None:
-        """Return what is wrong with `value`, in words; None if nothing is."""
+    def _fault(self, value: Any) -> str | None:
         if type(value) is not list:
             return f"must be an array, not {kind(value)}."
         if not 1 <= len(value) <= self._most:
@@ -85,29 +83,22 @@ class Assignment(Strict):
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
         """Return `value` itself. Raises ValidationError with every fault, by field."""
         super().deserialize(value, attr, data, **kwargs)
-        faults: dict[str, Any] = {}
-        for name, given in value.items():
-            if name in _FIXED:
-                faults[name] = ["identifies the build, and cannot be set by a repair."]
-            elif name not in self.build.fields:
-                faults[name] = ["is not a field of a build; take it out or correct its name."]
-            else:
-                self._check(name, given, faults)
-        if faults:
+        found = ((name, self._fault_of(name, given)) for name, given in value.items())
+        if faults := {name: [fault] for name, fault in found if fault}:
             raise ValidationError(faults)
         return value
 
-    def fault(self, value: Any) -> str | None:
-        """Return what is wrong with `value`, in words; None if nothing is."""
+    def _fault(self, value: Any) -> str | None:
         if type(value) is not dict:
             return f"must be an object of fields, not {kind(value)}."
         return None if value else "must have at least one field."
 
-    def _check(self, name: str, given: Any, faults: dict[str, Any]) -> None:
-        try:
-            self.build.fields[name].deserialize(given)
-        except ValidationError as error:
-            faults[name] = error.messages
+    def _fault_of(self, name: str, given: Any) -> str | None:
+        if name in _FIXED:
+            return "identifies the build, and cannot be set by a repair."
+        if name not in self.build.fields:
+            return self.build.error_messages["unknown"]
+        return cast(Strict, self.build.fields[name]).fault(given)
 
 
 class UndoSchema(Schema):

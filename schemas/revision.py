@@ -31,9 +31,8 @@ _OPTIONAL = {name for name, field in BuildSchema().fields.items() if field.allow
 class Changes(Object):
     """What a revision has changed: by field, an object of the old and the new value."""
 
-    def fault(self, value: Any) -> str | None:
-        """Return what is wrong with `value`, in words; None if nothing is."""
-        if fault := super().fault(value):
+    def _fault(self, value: Any) -> str | None:
+        if fault := super()._fault(value):
             return fault
         wrong = (name for name, change in value.items() if type(change) is not dict or set(change) != {"from", "to"})
         return next((f"must have an object of 'from' and 'to' for {name!r}." for name in wrong), None)
@@ -42,9 +41,8 @@ class Changes(Object):
 class Before(Object):
     """The whole build that a revision has replaced. Each field has its type, but perhaps a value that PUT refuses."""
 
-    def fault(self, value: Any) -> str | None:
-        """Return what is wrong with `value`, in words; None if nothing is."""
-        if fault := super().fault(value):
+    def _fault(self, value: Any) -> str | None:
+        if fault := super()._fault(value):
             return fault
         for name, typical in _TYPICAL.items():
             found = value.get(name)
@@ -82,8 +80,4 @@ class RevisionSchema(Schema):
         return super().load(data, **options)
 
     def _is_sound(self, revision: Mapping[str, Any]) -> bool:
-        return not any(
-            cast(Strict, self.fields[name]).fault(value)
-            for name, value in revision.items()
-            if value is not None or name != "before"
-        )
+        return not any(cast(Strict, self.fields[name]).fault(value) for name, value in revision.items())
