@@ -31,6 +31,9 @@ _CACHED = 1024
 # RFC 6750, section 2.1; the scheme is case-insensitive (RFC 9110, section 11.1).
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 
+#: A subject that a revision can have: without a NUL and without lone surrogates.
+_STORABLE = re.compile("[^\0\ud800-\udfff]+")
+
 
 class NoKey(SettingsError):
     """There is no signing key yet; the first start of the service creates one."""
@@ -131,7 +134,7 @@ def _claims(payload: Mapping[str, Any]) -> _Claims:
     if payload.get("is_active") is not True or payload.get("is_admin") is not True:
         raise TokenRefused("not_admin", "The token's user is no active platform administrator.")
     subject = payload.get("sub")
-    if not isinstance(subject, str) or not subject or not _storable(subject):
+    if not isinstance(subject, str) or not _STORABLE.fullmatch(subject):
         raise TokenRefused("claims", "The token must name its user in the claim 'sub'.")
     times = [payload.get("exp"), payload.get("nbf", 0), payload.get("iat", 0)]
     for value in times:
@@ -139,13 +142,6 @@ def _claims(payload: Mapping[str, Any]) -> _Claims:
         if type(value) not in (int, float) or not 0 <= value < float("inf"):
             raise TokenRefused("claims", "The token's claims 'exp', 'nbf' and 'iat' must be numbers of Unix seconds.")
     return _Claims(subject, times[0], max(times[1:]))
-
-
-def _storable(subject: str) -> bool:
-    try:
-        return b"\0" not in subject.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
 
 
 def from_settings(settings: Settings, *, make: bool = False) -> Tokens:
