@@ -3,6 +3,7 @@
 In a checkout `python app.py …` is the command `build-admin …`.
 """
 
+import json
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - no installer has checked the version when a checkout runs this file
@@ -36,13 +37,7 @@ from build_admin.models.stores.store import Store, open_store
 from build_admin.models.stuck import Stuck
 from build_admin.resources.build import BuildResource
 from build_admin.resources.builds import BuildsResource
-from build_admin.resources.operations import (
-    HealthResource,
-    MetricsResource,
-    OpenapiResource,
-    ReadyResource,
-    VersionResource,
-)
+from build_admin.resources.operations import OPENAPI, FixedResource, MetricsResource, ReadyResource
 from build_admin.resources.page import PageResource
 from build_admin.resources.repairs import RepairsResource
 from build_admin.resources.repos import ReposResource
@@ -127,10 +122,10 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     app.add_route("/", page)
     app.add_route("/page/{name}", page, suffix="file")
     app.add_route("/page/{name}/{file}", page, suffix="file")
-    app.add_route("/health", HealthResource())
+    app.add_route("/health", FixedResource(b'"ok"'))
     app.add_route("/ready", ReadyResource(store.database))
     app.add_route("/metrics", MetricsResource(counted.registry if counted else None))
-    app.add_route("/openapi.json", OpenapiResource())
-    app.add_route("/version", VersionResource(__version__))
+    app.add_route("/openapi.json", FixedResource(OPENAPI.read_bytes()))
+    app.add_route("/version", FixedResource(json.dumps({"version": __version__}).encode()))
     add_error_handlers(app, STATUSES)
     return app

@@ -5,4 +5,4 @@ from pathlib import Path
 from build_admin.openapi.document import text
 from build_admin.resources.operations import OPENAPI
 
-(Path(__file__).parent.parent / "resources" / OPENAPI).write_text(text(), encoding="utf-8", newline="\n")
+(Path(__file__).parent.parent / "resources" / OPENAPI.name).write_text(text(), encoding="utf-8", newline="\n")

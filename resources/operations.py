@@ -12,29 +12,20 @@ from build_admin.models.stores.tables import absent
 if TYPE_CHECKING:
     import prometheus_client
 
-#: The file of /openapi.json in this package; `make openapi` makes it from the routes and schemas.
-OPENAPI = "openapi.json"
+#: What /openapi.json answers; `make openapi` makes it from the routes and schemas.
+OPENAPI = resources.files(__package__).joinpath("openapi.json")
 
 
-class HealthResource:
-    """Whether the process answers."""
+class FixedResource:
+    """An answer that is always the same."""
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer `"ok"`."""
-        resp.media = "ok"
-
-    on_head = on_get
-
-
-class VersionResource:
-    """Which version this is."""
-
-    def __init__(self, version: str) -> None:
-        self._version = version
+    def __init__(self, text: bytes) -> None:
+        """Answer with this JSON text."""
+        self._text = text
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer with the version, as an object."""
-        resp.media = {"version": self._version}
+        """Answer with the text."""
+        resp.data = self._text
 
     on_head = on_get
 
@@ -77,18 +68,5 @@ class MetricsResource:
 
         resp.data = generate_latest(self._registry)
         resp.content_type = CONTENT_TYPE_LATEST
-
-    on_head = on_get
-
-
-class OpenapiResource:
-    """The requests and responses of the service, in OpenAPI 3.1."""
-
-    def __init__(self) -> None:
-        self._text = resources.files(__package__).joinpath(OPENAPI).read_bytes()
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer with the document."""
-        resp.data = self._text
 
     on_head = on_get

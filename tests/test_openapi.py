@@ -37,11 +37,11 @@ def test_the_document_is_served_without_a_token(service: Service) -> None:
 
 def test_a_route_without_a_description_raises_an_error(tmp_path: Path) -> None:
     from build_admin.app import create_app
-    from build_admin.resources.operations import HealthResource
+    from build_admin.resources.operations import FixedResource
     from build_admin.settings import Settings
 
     app = create_app(Settings(data=tmp_path))
-    app.add_route("/new", HealthResource())
+    app.add_route("/new", FixedResource(b""))
     with pytest.raises(KeyError, match="/new"):
         document.document(app)
 
