@@ -1,6 +1,5 @@
 """The tables: missing ones are created, and those of a Vela server are used as they are."""
 
-import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -58,7 +57,7 @@ class Columns:
 
 
 class _Rehearsed(Exception):
-    """Rolls the transaction of a rehearsal back."""
+    """Rolls the transaction of a rehearsal back; it has the Columns."""
 
 
 def prepare(database: Database, *, rehearse: bool = False) -> Columns:
@@ -68,10 +67,8 @@ def prepare(database: Database, *, rehearse: bool = False) -> Columns:
 
     Raises StoreError if an existing table lacks a documented column, and peewee.DatabaseError.
     """
-    found = Columns(frozenset())
 
     def work() -> Columns:
-        nonlocal found
         if isinstance(database, PostgresqlDatabase):
             database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))
         for model in MODELS:
@@ -79,12 +76,14 @@ def prepare(database: Database, *, rehearse: bool = False) -> Columns:
                 _create(database, model)
         found = inspect(database)
         if rehearse:
-            raise _Rehearsed
+            raise _Rehearsed(found)
         return found
 
-    with contextlib.suppress(_Rehearsed):
-        database.write(work)
-    return found
+    try:
+        return database.write(work)
+    except _Rehearsed as rehearsed:
+        columns: Columns = rehearsed.args[0]
+        return columns
 
 
 def absent(database: Database) -> list[str]:
