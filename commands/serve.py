@@ -10,11 +10,12 @@ from build_admin import __version__, tokens
 from build_admin.app import create_app, may_wait
 from build_admin.commands.errors import CommandError
 from build_admin.logs import event
+from build_admin.models import vela
 from build_admin.models.build import canonical
 from build_admin.models.builds import Author, Builds
 from build_admin.models.errors import BuildNotFound, Refusal
 from build_admin.models.rules import Rules
-from build_admin.models.stores.store import Store, in_words, open_store, withheld
+from build_admin.models.stores.store import Store, in_words, open_store
 from build_admin.schemas.sample import BEFORE, SAMPLE
 from build_admin.server.listener import ServerError
 from build_admin.server.server import serve
@@ -38,7 +39,7 @@ def run_serve(settings: Settings, options: Namespace) -> None:
     with closing(open_store(settings.data, settings.database_url)) as store:
         app = create_app(settings, store)
         with in_words(store.name):
-            unread = withheld(store.database)
+            unread = vela.withheld(store.database)
             _, lacks = store.database.read(Rules(store.database, store.columns).standing)
         if lacks:
             event(log, logging.WARNING, "creations are refused", reason=lacks)

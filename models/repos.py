@@ -1,31 +1,20 @@
 """Repos: reads the repositories in a Vela server's table `repos`, which is never written.
 
-If the database has this table, a Vela server stores its builds there too. Every method is for use in a transaction, and
-raises peewee.DatabaseError.
+Every method is for use in a transaction, and raises peewee.DatabaseError.
 """
 
 from collections.abc import Collection
 from enum import Enum
 from typing import Any
 
-from peewee import SQL, BigAutoField, BigIntegerField, CharField, Model, fn
+from peewee import SQL, fn
 
 from build_admin.models import vela
 from build_admin.models.errors import RepoUnknown
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.statement import rows
 from build_admin.models.stores.text import shown
-
-
-class Repo(Model):
-    """A row of the Vela server's table `repos`, which has more columns. The model is not bound to a database."""
-
-    id = BigAutoField()
-    full_name = CharField(500)
-    counter = BigIntegerField()
-
-    class Meta:
-        table_name = "repos"
+from build_admin.models.vela import Repo
 
 
 class Access(Enum):

@@ -1,6 +1,6 @@
 """Vela: a Vela server's other tables in the same database. They are optional, and never written."""
 
-from peewee import BigIntegerField, CharField, Model
+from peewee import BigAutoField, BigIntegerField, CharField, Model
 
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.postgresql import PostgresqlDatabase
@@ -12,6 +12,17 @@ _POSTGRESQL = (
     "SELECT attname, has_column_privilege(attrelid, attnum, 'SELECT') FROM pg_attribute "
     "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
 )
+
+
+class Repo(Model):
+    """A row of `repos`, which has more columns. If there is this table, a Vela server stores its builds here too."""
+
+    id = BigAutoField()
+    full_name = CharField(500)
+    counter = BigIntegerField()
+
+    class Meta:
+        table_name = "repos"
 
 
 class Worker(Model):
@@ -45,10 +56,10 @@ def columns(database: Database, model: type[Model]) -> dict[str, bool]:
     return {name: bool(allowed) for name, allowed in found}
 
 
-def withheld(database: Database, *models: type[Model]) -> list[str]:
-    """Return the names of those models' tables that exist and have a column which may not be read."""
+def withheld(database: Database) -> list[str]:
+    """Return the names of the tables that may not be read, or not all of their columns. Raises peewee.DatabaseError."""
     return [
         model._meta.table_name
-        for model in models
+        for model in (Repo, Worker, Executable)
         if not all(columns(database, model).get(name, True) for name in model._meta.fields)
     ]

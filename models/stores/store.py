@@ -11,7 +11,6 @@ import peewee
 
 from build_admin.models import vela
 from build_admin.models.errors import StoreError
-from build_admin.models.repos import Repo
 from build_admin.models.rules import Rules
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.disk import make_folder
@@ -74,7 +73,7 @@ def describe(data: Path, url: str = "") -> str:
         columns = prepare(database, rehearse=True)
         if "builds" not in missing:
             found += _rules(database, columns)
-        if unread := withheld(database):
+        if unread := vela.withheld(database):
             found += f"; no privilege to read {', '.join(unread)}, so what they tell is not known"
         return found
 
@@ -84,11 +83,6 @@ def _rules(database: Database, columns: Columns) -> str:
     in_force, lacks = Rules(database, columns).standing()
     rules = "; it is a Vela server's, whose rules are in force" if in_force else ""
     return lacking + rules + (f"; creations are refused, for {lacks}" if lacks else "")
-
-
-def withheld(database: Database) -> list[str]:
-    """Return the names of the Vela server's tables that may not be read. Raises peewee.DatabaseError."""
-    return vela.withheld(database, Repo, vela.Worker, vela.Executable)
 
 
 def require_folder(folder: Path) -> None:
