@@ -29,7 +29,6 @@ from build_admin.middleware.request_log import RequestLog
 from build_admin.models import errors
 from build_admin.models.builds import Builds
 from build_admin.models.listing import Listing
-from build_admin.models.repair_history import RepairHistory
 from build_admin.models.repairs import Repairs
 from build_admin.models.revisions import Revisions
 from build_admin.models.stores.errors import LeaveGroup
@@ -111,8 +110,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     app.add_route("/api/v1/admin/builds/{build_id}/revisions", revisions)
     app.add_route("/api/v1/admin/builds/{build_id}/revisions/{revision}", revisions, suffix="one")
     app.add_route("/api/v1/admin/builds/{build_id}/revisions/{revision}/undo", revisions, suffix="undo")
-    history = RepairHistory(store.database, store.columns)
-    repairs = RepairsResource(Repairs(store.database, store.columns, schema.faults), history, schema, settings.max_body)
+    repairs = RepairsResource(Repairs(store.database, store.columns, schema.faults), schema, settings.max_body)
     app.add_route("/api/v1/admin/repairs", repairs)
     app.add_route("/api/v1/admin/repairs/{repair}", repairs, suffix="one")
     app.add_route("/api/v1/admin/repairs/{repair}/builds", repairs, suffix="builds")

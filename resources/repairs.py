@@ -9,8 +9,7 @@ from marshmallow import Schema, ValidationError
 
 from build_admin.models.builds import Precondition
 from build_admin.models.errors import PreconditionFailed, RepairRefused
-from build_admin.models.planning import Order
-from build_admin.models.repair_history import RepairHistory
+from build_admin.models.plan import Order
 from build_admin.models.repairs import Done, Repairs
 from build_admin.resources import layout, paging, unreadable
 from build_admin.resources.preconditions import ANY, Preconditions
@@ -25,17 +24,16 @@ from build_admin.schemas.repair import RepairSchema, UndoSchema
 class RepairsResource:
     """The repairs that were made, and new ones."""
 
-    def __init__(self, repairs: Repairs, history: RepairHistory, build: BuildSchema, max_body: int) -> None:
+    def __init__(self, repairs: Repairs, build: BuildSchema, max_body: int) -> None:
         """Make repairs; `build` checks the fields that they set, and `max_body` is the largest body in bytes."""
         self._repairs = repairs
-        self._history = history
         self._repair = RepairSchema(build)
         self._undo = UndoSchema()
         self._max_body = max_body
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with a page of the repairs, newest first."""
-        self._answer_page(req, resp, self._history.page)
+        self._answer_page(req, resp, self._repairs.page)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Apply the repair that was previewed, or preview one."""
@@ -46,11 +44,11 @@ class RepairsResource:
     def on_get_one(self, req: falcon.Request, resp: falcon.Response, repair: str) -> None:
         """Answer with a repair."""
         parameters(Parameters, req)
-        resp.data = layout.text(self._history.find(identifier(repair)))
+        resp.data = layout.text(self._repairs.find(identifier(repair)))
 
     def on_get_builds(self, req: falcon.Request, resp: falcon.Response, repair: str) -> None:
         """Answer with a page of a repair's builds, by id, each with whether it has changed since."""
-        self._answer_page(req, resp, partial(self._history.builds, identifier(repair)))
+        self._answer_page(req, resp, partial(self._repairs.builds, identifier(repair)))
 
     def on_post_undo(self, req: falcon.Request, resp: falcon.Response, repair: str) -> None:
         """Apply the undo that was previewed, or preview one."""
