@@ -49,19 +49,9 @@ from build_admin.settings import Settings
 #: The status of each error of the models and schemas; its message is the answer's `error`.
 STATUSES: dict[type[Exception], str] = {
     DocumentError: falcon.HTTP_BAD_REQUEST,
-    errors.BuildRefused: falcon.HTTP_BAD_REQUEST,
-    errors.RepairRefused: falcon.HTTP_BAD_REQUEST,
-    errors.Unstorable: falcon.HTTP_BAD_REQUEST,
-    errors.RepoUnknown: falcon.HTTP_BAD_REQUEST,
-    errors.BuildsNotThere: falcon.HTTP_BAD_REQUEST,
-    errors.TooManyBuilds: falcon.HTTP_BAD_REQUEST,
-    errors.BuildNotFound: falcon.HTTP_NOT_FOUND,
-    errors.RevisionNotFound: falcon.HTTP_NOT_FOUND,
-    errors.RepairNotFound: falcon.HTTP_NOT_FOUND,
-    errors.NothingToUndo: falcon.HTTP_CONFLICT,
-    errors.NumberTaken: falcon.HTTP_CONFLICT,
-    errors.RefusedByDatabase: falcon.HTTP_CONFLICT,
-    errors.NoNumberLeft: falcon.HTTP_CONFLICT,
+    errors.Invalid: falcon.HTTP_BAD_REQUEST,
+    errors.NotFound: falcon.HTTP_NOT_FOUND,
+    errors.Conflict: falcon.HTTP_CONFLICT,
     errors.PreconditionFailed: falcon.HTTP_PRECONDITION_FAILED,
     # No client gets this answer: the server discards it and runs the request again by itself.
     LeaveGroup: falcon.HTTP_SERVICE_UNAVAILABLE,

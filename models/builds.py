@@ -21,7 +21,7 @@ from build_admin.models.build import (
     normal,
     to_row,
 )
-from build_admin.models.errors import BuildNotFound, BuildRefused, NumberTaken, Unchanged
+from build_admin.models.errors import BuildNotFound, Faulty, NumberTaken, Unchanged
 from build_admin.models.revision import following, recorded, restoring
 from build_admin.models.rules import Faults, Rules
 from build_admin.models.stores.database import Database
@@ -135,11 +135,10 @@ class Builds:
         Raises:
             BuildNotFound: there is no such build, and `create` is false.
             PreconditionFailed: raised by `precondition`.
-            BuildRefused: a newer field is missing, or a rule of the Vela server is broken.
+            Faulty: a newer field is missing, or a rule of the Vela server is broken.
             NumberTaken: another build has this repo_id and number.
             Unstorable: the table cannot store a value.
-            RefusedByDatabase: a constraint or trigger refuses it.
-            NoNumberLeft: the build's last revision has the largest number.
+            Conflict: a constraint or trigger refuses it, or the build's last revision has the largest number.
             CommitLost: it is not known whether the transaction was committed.
             peewee.DatabaseError: the database cannot be read or written; nothing was stored.
 
@@ -183,7 +182,7 @@ class Builds:
             changed = changes(stored, build)
         else:
             if faults := self._rules.faults([(stored, fields)])[0]:
-                raise BuildRefused(faults)
+                raise Faulty("build", faults)
             build = normal(fields, stored)
             changed = changes(stored or {}, build)
             values = to_row(build, changed if stored else self._names)

@@ -1,6 +1,6 @@
 """Errors of the models. Each message is one or two sentences for the client."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
@@ -16,7 +16,19 @@ class Refusal(Exception):
     """A request that the store refuses. It is raised before anything is written."""
 
 
-class BuildNotFound(Refusal):
+class Invalid(Refusal):
+    """The request asks for what cannot be stored or selected."""
+
+
+class NotFound(Refusal):
+    """What the request names does not exist."""
+
+
+class Conflict(Refusal):
+    """The request is valid, and what is stored or the database itself does not allow it."""
+
+
+class BuildNotFound(NotFound):
     """There is no build with this id."""
 
     def __init__(self, build_id: int) -> None:
@@ -25,51 +37,28 @@ class BuildNotFound(Refusal):
         )
 
 
-class RevisionNotFound(Refusal):
-    """There is no such revision of a build with this id."""
-
-    def __init__(self, build_id: int, revision: int) -> None:
-        super().__init__(
-            f"There is no revision {revision} of build {build_id}; its list of revisions has those there are."
-        )
-
-
-class RepairNotFound(Refusal):
+class RepairNotFound(NotFound):
     """There is no such repair."""
 
     def __init__(self, repair: int) -> None:
         super().__init__(f"There is no repair {repair}; the list of repairs has those there are.")
 
 
-class BuildsNotThere(Refusal):
-    """A repair has ids of builds that do not exist."""
-
-    def __init__(self, ids: Sequence[int]) -> None:
-        named = ", ".join(map(str, ids[:20])) + (f" and {len(ids) - 20} more" if len(ids) > 20 else "")
-        super().__init__(f"There is no build {named}; nothing was changed: take out of 'ids' what is not there.")
-
-
-class TooManyBuilds(Refusal):
-    """A repair selects more builds than one may change."""
-
-    def __init__(self, selected: int, most: int) -> None:
-        super().__init__(f"The repair selects {selected} builds, and one changes at most {most}; narrow 'where' down.")
-
-
-class RepairRefused(Refusal):
-    """The repair is invalid.
+class Faulty(Invalid):
+    """The build or the repair that was sent has faults.
 
     Attributes:
-        faults: the faults, each by a path such as `where.host` or `builds.7.number`.
+        faults: the faults, in sentences without their subject, each by its field, or by a path in a repair such as
+            `where.host` or `builds.7.number`.
 
     """
 
-    def __init__(self, faults: Mapping[str, list[str]], about: str = "") -> None:
-        super().__init__(f"The repair was refused and nothing was changed: {about}{in_words(faults)}")
+    def __init__(self, what: str, faults: Mapping[str, list[str]], about: str = "") -> None:
+        super().__init__(f"The {what} was refused and nothing was changed: {about}{in_words(faults)}")
         self.faults = faults
 
 
-class FaultyBuilds(RepairRefused):
+class FaultyBuilds(Faulty):
     """A repair would make builds invalid; `faults` has those of the first such builds."""
 
     def __init__(self, faults: Mapping[int, Mapping[str, list[str]]]) -> None:
@@ -79,27 +68,14 @@ class FaultyBuilds(RepairRefused):
             for build_id, of in islice(faults.items(), _FAULTY)
             for name, words in of.items()
         }
-        super().__init__(first, f"{builds} would be invalid. ")
-
-
-class NothingToUndo(Refusal):
-    """The revision has created its build, so it cannot be undone."""
-
-    def __init__(self, build_id: int, revision: int) -> None:
-        super().__init__(
-            f"Revision {revision} has created build {build_id}, and nothing is deleted here; overwrite it instead."
-        )
-
-
-class RepoUnknown(Refusal):
-    """No repository has this name, or the request has another repo_id too."""
+        super().__init__("repair", first, f"{builds} would be invalid. ")
 
 
 class PreconditionFailed(Refusal):
     """The build is not in the state that the client expects (RFC 9110, section 13)."""
 
 
-class NumberTaken(Refusal):
+class NumberTaken(Conflict):
     """Another build has this repo_id and number."""
 
     def __init__(self, repo_id: int, number: int, build_id: int) -> None:
@@ -121,19 +97,6 @@ class Unchanged(Refusal):
         self.build = build
 
 
-class BuildRefused(Refusal):
-    """The build is invalid.
-
-    Attributes:
-        faults: the faults by field, in sentences without their subject.
-
-    """
-
-    def __init__(self, faults: Mapping[str, list[str]]) -> None:
-        super().__init__(f"The build was refused and nothing was changed: {in_words(faults)}")
-        self.faults = faults
-
-
 def in_words(faults: Mapping[str, list[str]]) -> str:
     """Return the first few faults in words, for a client that shows only the message."""
     names = [*faults]
@@ -150,30 +113,11 @@ def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
 
 
-class Unstorable(Refusal):
+class Unstorable(Invalid):
     """The database cannot store a value of this build that the contract allows."""
 
     def __init__(self) -> None:
         super().__init__("The database cannot hold a value of this build; nothing was stored.")
-
-
-class RefusedByDatabase(Refusal):
-    """A constraint or a trigger of the database refuses a write."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "A constraint or trigger of the database refuses this, and nothing was stored; the service's log says why."
-        )
-
-
-class NoNumberLeft(Refusal):
-    """A build's last revision has the maximum number."""
-
-    def __init__(self, build_id: int, revision: int) -> None:
-        super().__init__(
-            f"Build {build_id} has a revision {revision}, the largest number there can be, so nothing was stored; give "
-            "that revision a smaller number in the database."
-        )
 
 
 class StoreError(Exception):

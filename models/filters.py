@@ -9,7 +9,7 @@ from typing import Any
 import peewee
 
 from build_admin.models.build import Build
-from build_admin.models.errors import RepoUnknown
+from build_admin.models.errors import Invalid
 from build_admin.models.repos import Repos
 
 #: The statuses of a build that can be stuck, and the field with the time since when it is.
@@ -43,14 +43,15 @@ class Filters:
     ids: Sequence[int] | None = None
 
     def with_repo_id(self, repos: Repos) -> "Filters":
-        """Return the same filters with `repo_id` in place of `repo`. Raises RepoUnknown and peewee.DatabaseError."""
+        """Return the same filters with `repo_id` in place of `repo`.
+
+        Raises Invalid if no repository has that name, and peewee.DatabaseError.
+        """
         if self.repo is None:
             return self
         repo_id = repos.id_of(self.repo)
         if self.repo_id not in (None, repo_id):
-            raise RepoUnknown(
-                f"The repository '{self.repo}' has repo_id {repo_id}, not {self.repo_id}; send one of them."
-            )
+            raise Invalid(f"The repository '{self.repo}' has repo_id {repo_id}, not {self.repo_id}; send one of them.")
         return replace(self, repo=None, repo_id=repo_id)
 
     def conditions(self, operand: Callable[[peewee.Field], Any] = lambda field: field) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Listing:
             per_page: the number of builds on a page.
 
         Raises:
-            RepoUnknown: no repository has the name in the filters.
+            Invalid: no repository has the name in the filters.
             peewee.DatabaseError: the database cannot be read.
 
         """

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
 from build_admin.models.build import Build, StoredBuild, canonical, changes, compact, etag, normal, to_row, unreadable
-from build_admin.models.errors import BuildsNotThere, RepairNotFound, TooManyBuilds
+from build_admin.models.errors import Invalid, RepairNotFound
 from build_admin.models.filters import Filters
 from build_admin.models.repair import RepairRevision
 from build_admin.models.repaired import Left, ManyBuilds
@@ -158,7 +158,7 @@ class Planning:
     def repair(self, order: Order, plan: Plan, lock: bool) -> Iterator[Planned]:
         """Yield the builds that a repair changes, ordered by id. With `lock`, all of them are locked first.
 
-        Raises RepoUnknown, BuildsNotThere, TooManyBuilds and peewee.DatabaseError.
+        Raises Invalid for what the filters cannot select, and peewee.DatabaseError.
         """
         ids = self._select(Filters(**order.where), plan, lock)
         alike: dict[tuple[Any, ...], _Change | None] = {}
@@ -216,14 +216,16 @@ class Planning:
         if filters.ids is not None:
             there = {row[0] for row in rows(self._database, Build.select(Build.id).where(Build.id << filters.ids))}
             if missing := [build_id for build_id in filters.ids if build_id not in there]:
-                raise BuildsNotThere(missing)
+                named = ", ".join(map(str, missing[:20])) + (f" and {len(missing) - 20} more" if missing[20:] else "")
+                raise Invalid(f"There is no build {named}; nothing was changed: take out of 'ids' what is not there.")
         alive = set() if filters.stuck_before is None else Workers(self._database).alive
         query = select(self._database, self._columns, filters, Build.id).query
         first = query.order_by(Build.id).limit(MOST + len(alive) + 1)
         found = [row[0] for row in rows(self._database, self._locking(first) if lock else first)]
         ids = [build_id for build_id in found if build_id not in alive]
         if len(ids) > MOST:
-            raise TooManyBuilds(query.select(COUNT).scalar(self._database) - len(found) + len(ids), MOST)
+            selected = query.select(COUNT).scalar(self._database) - len(found) + len(ids)
+            raise Invalid(f"The repair selects {selected} builds, and one changes at most {MOST}; narrow 'where' down.")
         plan.alive = len(found) - len(ids)
         return ids
 

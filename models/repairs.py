@@ -108,14 +108,10 @@ class Repairs:
             show: makes this a dry run; called with the builds that would change.
 
         Raises:
-            RepoUnknown: no repository has the name in the filters.
-            BuildsNotThere: there is no build with one of the ids in the filters.
-            TooManyBuilds: more than MOST are selected.
+            Invalid: no repository has the name in the filters, no build has one of their ids, more than MOST builds are
+                selected, a build would become one that PUT refuses, or the table cannot store a value.
             PreconditionFailed: raised by `precondition`.
-            FaultyBuilds: a build would become one that PUT refuses.
-            Unstorable: the table cannot store a value.
-            RefusedByDatabase: a constraint or trigger refuses it.
-            NoNumberLeft: the last revision of a build has the largest number.
+            Conflict: a constraint or trigger refuses it, or the last revision of a build has the largest number.
             CommitLost: it is not known whether the transaction was committed.
             peewee.DatabaseError: the database cannot be read or written; nothing was stored.
 

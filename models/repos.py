@@ -10,7 +10,7 @@ from typing import Any
 from peewee import SQL, fn
 
 from build_admin.models import vela
-from build_admin.models.errors import RepoUnknown
+from build_admin.models.errors import Invalid
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.statement import rows
 from build_admin.models.stores.text import shown
@@ -57,12 +57,12 @@ class Repos:
         return {repo_id: counter or 0 for repo_id, counter in self._select(Repo.id, Repo.counter, Repo.id, ids)}
 
     def id_of(self, full_name: str) -> int:
-        """Return the id of the repository with this full name. Raises RepoUnknown."""
+        """Return the id of the repository with this full name. Raises Invalid if there is none."""
         if self.access() is not Access.GRANTED:
-            raise RepoUnknown(f"No repository has a name here; name '{full_name}' by its repo_id.")
+            raise Invalid(f"No repository has a name here; name '{full_name}' by its repo_id.")
         found = self.ids([full_name])
         if not found:
-            raise RepoUnknown(f"No repository is called '{full_name}'; correct its name: organization/repository.")
+            raise Invalid(f"No repository is called '{full_name}'; correct its name: organization/repository.")
         return found[full_name]
 
     def first(

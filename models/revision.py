@@ -8,7 +8,7 @@ from peewee import BigIntegerField, CompositeKey, Model, TextField
 
 from build_admin.models import raw
 from build_admin.models.build import DOCUMENTED, NEWER, StoredBuild, canonical, from_row, to_row
-from build_admin.models.errors import NoNumberLeft
+from build_admin.models.errors import Conflict
 
 #: The key in `before` of column values that the build's fields do not determine: a NULL in place of the text `null`, a
 #: 0 in place of a NULL, and those of unreadable fields. A build has no field of this name.
@@ -32,9 +32,12 @@ class Revision(Model):
 
 
 def following(last: int, build_id: int) -> int:
-    """Return the number of the revision after a build's last one. Raises NoNumberLeft where that has the largest."""
+    """Return the number of the revision after a build's last one. Raises Conflict where that has the largest."""
     if last >= 2**63 - 1:
-        raise NoNumberLeft(build_id, last)
+        raise Conflict(
+            f"Build {build_id} has a revision {last}, the largest number there can be, so nothing was stored; give "
+            "that revision a smaller number in the database."
+        )
     return last + 1
 
 

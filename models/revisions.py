@@ -8,7 +8,7 @@ from peewee import fn
 
 from build_admin.models.build import DOCUMENTED, NEWER
 from build_admin.models.builds import Author, Builds, Overwritten, Precondition
-from build_admin.models.errors import BuildNotFound, NothingToUndo, RevisionNotFound
+from build_admin.models.errors import BuildNotFound, Conflict, NotFound
 from build_admin.models.listing import Page
 from build_admin.models.repair import ITS_REVISION, RepairRevision
 from build_admin.models.revision import Revision, recalled
@@ -55,13 +55,15 @@ class Revisions:
         `before` can be sent as an overwrite. That must mention every newer field that has a value now, so `before` has
         None for those that had no value then.
 
-        Raises RevisionNotFound and peewee.DatabaseError.
+        Raises NotFound and peewee.DatabaseError.
         """
         this = (Revision.build_id == build_id) & (Revision.revision == revision)
         with self._database.snapshot():
             found = Revision.select(*_LISTED, Revision.before).where(this).dicts().first(self._database)
             if found is None:
-                raise RevisionNotFound(build_id, revision)
+                raise NotFound(
+                    f"There is no revision {revision} of build {build_id}; its list of revisions has those there are."
+                )
             before = recalled(found["before"]) if found["before"] else None
             if before:
                 shown = before.keys() | (self._builds.stored(build_id) or {}).keys()
@@ -75,11 +77,13 @@ class Revisions:
     ) -> Overwritten:
         """Restore the build exactly as it was before a revision, even if PUT would refuse it.
 
-        Raises RevisionNotFound, NothingToUndo for a creation, and what Builds.overwrite raises.
+        Raises NotFound, Conflict for a creation, and what Builds.overwrite raises.
         """
         before = self.find(build_id, revision)["before"]
         if before is None:
-            raise NothingToUndo(build_id, revision)
+            raise Conflict(
+                f"Revision {revision} has created build {build_id}, and nothing is deleted here; overwrite it instead."
+            )
         return self._builds.overwrite(before, author, precondition=precondition, dry_run=dry_run)
 
 

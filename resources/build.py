@@ -7,7 +7,7 @@ from marshmallow import ValidationError
 
 from build_admin.models.build import canonical, etag
 from build_admin.models.builds import Builds
-from build_admin.models.errors import BuildRefused
+from build_admin.models.errors import Faulty
 from build_admin.resources import unreadable
 from build_admin.resources.preconditions import Preconditions
 from build_admin.resources.request import address, author, parameters, read_body
@@ -58,4 +58,4 @@ class BuildResource:
                 if "repo" in sound:
                     sound["repo_id"] = sound["repo"]["id"]
                 faults = self._builds.faults(sound, create) | faults
-            raise BuildRefused(faults) from None
+            raise Faulty("build", faults) from None

@@ -8,7 +8,7 @@ import falcon
 from marshmallow import Schema, ValidationError
 
 from build_admin.models.builds import Precondition
-from build_admin.models.errors import PreconditionFailed, RepairRefused
+from build_admin.models.errors import Faulty, PreconditionFailed
 from build_admin.models.plan import Order
 from build_admin.models.repairs import Done, Repairs
 from build_admin.resources import layout, paging, unreadable
@@ -72,7 +72,7 @@ class RepairsResource:
         try:
             asked: dict[str, Any] = schema.load(document.load_object(body, "what is asked for, and the reason"))
         except ValidationError as error:
-            raise RepairRefused(dict(_flat(error.normalized_messages()))) from None
+            raise Faulty("repair", dict(_flat(error.normalized_messages()))) from None
         return asked
 
     def _carry_out(

@@ -15,7 +15,7 @@ import pytest
 
 from build_admin.app import create_app
 from build_admin.models.builds import Author, Builds
-from build_admin.models.errors import BuildNotFound, RefusedByDatabase, Unstorable
+from build_admin.models.errors import BuildNotFound, Conflict, Unstorable
 from build_admin.models.revisions import Revisions
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.errors import CommitLost, LeaveGroup
@@ -256,14 +256,14 @@ def test_the_other_members_are_stored_when_the_database_refuses_one(
 def test_a_pending_write_that_fails_leaves_the_next_write_to_its_build_alone(picky: Store, title: str) -> None:
     builds = Builds(picky.database, picky.columns)
     bad, good = group(builds, *[partial(builds.overwrite, build(id=1, title=text), ME) for text in (title, "good")])
-    assert isinstance(bad.outcomes[-1], Unstorable if title == "too long" else RefusedByDatabase)
+    assert isinstance(bad.outcomes[-1], Unstorable if title == "too long" else Conflict)
     assert [told.revision for told in good.told] == [2]
     assert builds.find(1)["title"] == "good"
 
 
 def test_an_update_that_a_trigger_skips_leaves_no_revision(picky: Store) -> None:
     builds = Builds(picky.database, picky.columns)
-    with pytest.raises(RefusedByDatabase):
+    with pytest.raises(Conflict):
         builds.overwrite(build(id=1, title="not wanted"), ME)
     assert Revisions(picky.database, builds).page(1, 1, 10).total == 1
     assert builds.overwrite(build(id=1, title="good"), ME).revision == 2

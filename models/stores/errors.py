@@ -4,7 +4,7 @@ import sqlite3
 
 import peewee
 
-from build_admin.models.errors import Refusal, RefusedByDatabase, Unstorable
+from build_admin.models.errors import Conflict, Refusal, Unstorable
 
 #: What peewee raises if a database cannot do what it was asked to do.
 FAILURES = (peewee.DatabaseError, peewee.InterfaceError)
@@ -27,7 +27,7 @@ class LeaveGroup(Refusal):
 
 
 def refusal(error: peewee.DatabaseError) -> Refusal | None:
-    """Return Unstorable or RefusedByDatabase for an error of a value, a constraint or a trigger; None for any other.
+    """Return Unstorable or Conflict for an error of a value, a constraint or a trigger; None for any other.
 
     In PostgreSQL the class of the SQLSTATE tells (manual, appendix A): 23 and 44 are constraints, P0 is a RAISE. An
     IntegrityError without an error of the driver is raised in this package, where a trigger or a policy of the table
@@ -40,4 +40,8 @@ def refusal(error: peewee.DatabaseError) -> Refusal | None:
     in_postgresql = state.startswith(("23", "44", "P0")) and state != "23505"
     in_sqlite = code & 0xFF == sqlite3.SQLITE_CONSTRAINT and code not in _TAKEN
     ignored = cause is None and isinstance(error, peewee.IntegrityError)
-    return RefusedByDatabase() if in_postgresql or in_sqlite or ignored else None
+    if not (in_postgresql or in_sqlite or ignored):
+        return None
+    return Conflict(
+        "A constraint or trigger of the database refuses this, and nothing was stored; the service's log says why."
+    )
