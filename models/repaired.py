@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from peewee import SQL, Value, fn
@@ -41,7 +42,7 @@ class Left:
     now: StoredBuild | None
     last: int
 
-    @property
+    @cached_property
     def state(self) -> str:
         """`as repaired`, `changed since` or `gone`."""
         if self.now is None:
