@@ -20,6 +20,12 @@ from typing import Any
 MAX_VALUE = 200
 
 _PLAIN = re.compile(rf"[A-Za-z0-9._:/@+,*-]{{1,{MAX_VALUE}}}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def request_id(given: str | None) -> str:
+    """Return the id of a request with the X-Request-ID `given`: that one if it is valid, else a new one."""
+    return given if given and _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
 
 
 def event(log: logging.Logger, level: int, name: str, **fields: Any) -> None:

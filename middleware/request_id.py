@@ -1,18 +1,8 @@
 """Request id: every request has one, which its response repeats."""
 
-import random
-import re
-
 import falcon
 
-_GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-
-def of(given: str | None) -> str:
-    """Return the id of a request with the X-Request-ID `given`: that one if it is valid, else a new one."""
-    if given and _GIVEN.fullmatch(given):
-        return given
-    return f"{random.getrandbits(128):032x}"
+from build_admin import logs
 
 
 class RequestId:
@@ -20,5 +10,5 @@ class RequestId:
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Set `req.context.request_id`, 1 to 64 characters, and the response's header."""
-        req.context.request_id = of(req.get_header("X-Request-ID"))
+        req.context.request_id = logs.request_id(req.get_header("X-Request-ID"))
         resp.set_header("X-Request-ID", req.context.request_id)

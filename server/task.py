@@ -14,8 +14,7 @@ from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import build_http_date
 
-from build_admin.logs import event
-from build_admin.middleware import request_id
+from build_admin.logs import event, request_id
 
 log = logging.getLogger("build_admin.request")
 
@@ -41,7 +40,7 @@ class JsonErrorTask(ErrorTask):  # type: ignore[misc]
         A request whose first line could not be parsed has no method and no path.
         """
         request, error = self.request, self.request.error
-        identifier = request_id.of(request.headers.get("X_REQUEST_ID"))
+        identifier = request_id(request.headers.get("X_REQUEST_ID"))
         event(
             log,
             logging.INFO,
