@@ -70,6 +70,8 @@ def test_what_is_repeated_in_a_list_counts_once(generous: Service) -> None:
         (b"GET /health HTTP/0.9\r\nHost: x\r\n\r\n", 505),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         (b"GET http://[::1/health HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET health HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET http:health HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         (b"GET /health HTTP/1.1\r\n\r\n", 400),
         (b"GET /health HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400),
         (b"GET /health HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n", 400),
