@@ -67,8 +67,8 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
             # Its body is never read: the connection is closed after the answer.
             self.error = VersionNotSupported(f"HTTP/{self.version}")
             return
-        # RFC 9112, section 3.2. Falcon's router would accept a path without its slash, and then `GET ready` would wait for
-        # the database in the thread that answers /health.
+        # RFC 9112, section 3.2. Falcon's router accepts a path without its slash, the dispatcher does not: `GET ready`
+        # would wait for the database in the thread that answers /health.
         if self.path not in ("", "*") and not self.path.startswith("/"):
             raise ParsingError("The request target is invalid")
         # Waitress ignores an empty Transfer-Encoding, a second "chunked", and any Transfer-Encoding in HTTP/1.0.

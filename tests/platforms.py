@@ -15,4 +15,5 @@ needs_terminal = pytest.mark.skipif(WINDOWS, reason="Python cannot open pseudo-t
 needs_file_modes = pytest.mark.skipif(WINDOWS, reason="Windows has no file modes; the folder's access list applies")
 needs_open_files_to_move = pytest.mark.skipif(WINDOWS, reason="Windows cannot rename or remove an open file")
 needs_symbolic_links = pytest.mark.skipif(WINDOWS, reason="Windows lets only administrators make symbolic links")
+needs_memory_figures = pytest.mark.skipif(WINE, reason="Wine does not tell how much memory a process has")
 needs_limits = pytest.mark.skipif(WINDOWS, reason="Windows does not limit the open files of a process")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from platforms import needs_memory_figures
 from service import BUILDS, PROGRAM, Service, build, peak, running
 from sockets import HEALTH, connected, everything, received
 
@@ -124,6 +125,7 @@ def test_the_trusted_proxy_may_take_all_connections(data: Path) -> None:
         assert everything(idle) == b""
 
 
+@needs_memory_figures
 def test_a_client_that_does_not_read_is_closed_in_time_and_takes_little_memory(hasty: Service) -> None:
     before = peak(hasty)
     with contextlib.ExitStack() as stack:
@@ -162,6 +164,7 @@ def test_a_client_that_reads_late_gets_every_response(crowded: Service) -> None:
     assert text.count(crowded.get("/openapi.json").body) == number
 
 
+@needs_memory_figures
 def test_large_responses_that_are_not_read_hold_no_thread_and_have_a_common_bound(data: Path) -> None:
     with running(DATA=data, THREADS=2) as service, contextlib.ExitStack() as stack:
         # Four bytes a character make 20 KB a build, and 8 MB a response.

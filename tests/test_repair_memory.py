@@ -8,7 +8,7 @@ from test_faults import limit
 
 from build_admin.models.build import Build
 from build_admin.schemas.sample import SAMPLE
-from platforms import needs_limits
+from platforms import needs_limits, needs_memory_figures
 from service import REPAIRS, Service, peak, running
 from vela import Tables
 
@@ -40,6 +40,7 @@ def long(request: pytest.FixtureRequest, data: Any) -> Iterator[Service]:
         yield service
 
 
+@needs_memory_figures
 def test_a_repair_of_long_texts_and_its_undo_take_little_memory(long: Service) -> None:
     before = peak(long), long.find(7)
     document = {"where": {"repo_id": 1}, "set": LONG, "reason": "x"}

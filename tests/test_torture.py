@@ -33,11 +33,13 @@ def test_killing_postgresql_loses_nothing(data: Path) -> None:
 def test_killing_the_service_on_sqlite_leaves_no_partial_repair(data: Path) -> None:
     figures = kill_in_repairs(4, data)
     assert figures.faults == []
+    assert figures.acknowledged >= figures.kills > 0
 
 
 def test_killing_the_service_on_postgresql_leaves_no_partial_repair(data: Path, new_database: Any) -> None:
     figures = kill_in_repairs(3, data, new_database())
     assert figures.faults == []
+    assert figures.acknowledged >= figures.kills > 0
 
 
 @needs_signals
@@ -45,6 +47,7 @@ def test_killing_postgresql_leaves_no_partial_repair(data: Path) -> None:
     with postgresql() as server:
         figures = kill_postgresql_in_repairs(2, data, server)
     assert figures.faults == []
+    assert figures.acknowledged >= figures.kills > 0
 
 
 def test_a_soak_on_sqlite_gets_the_expected_responses_and_loses_nothing(data: Path) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import psutil
 import psycopg
 import pytest
 
+from build_admin.models.stores.database import LOCK_TIMEOUT
 from build_admin.models.stores.store import FILE
 from platforms import needs_own_postgresql
 from postgresql import await_waiting, postgresql
@@ -21,15 +22,27 @@ from service import BUILDS, REPAIRS, Answer, Service, await_ready, build, runnin
 #: The number of concurrent requests.
 MANY = 32
 
-#: Seconds within which each request is answered, as the README says.
-IN_TIME = 10
+#: The largest difference in seconds between the waits of requests that time out together. One that waited for another's
+#: timeout first would take twice as long.
+TOGETHER = LOCK_TIMEOUT
+
+#: Seconds within which each request is answered: twice what docs/reference.md says, since the machine may be busy.
+IN_TIME = 20
 
 
-def timed(request: Callable[[], Answer]) -> tuple[int, bool]:
-    """Send a request, and return its status and whether it was answered within IN_TIME."""
+def timed(request: Callable[[], Answer]) -> tuple[int, float]:
+    """Send a request, and return its status and the seconds that it took."""
     began = time.monotonic()
     answer = request()
-    return answer.status, time.monotonic() - began < IN_TIME
+    return answer.status, time.monotonic() - began
+
+
+def timed_out_together(answers: Iterable[tuple[int, float]]) -> None:
+    """Check that requests were answered 503 in time, and that none has waited for the timeout of another."""
+    statuses, seconds = zip(*answers, strict=True)
+    assert set(statuses) == {503}
+    assert max(seconds) - min(seconds) < TOGETHER
+    assert max(seconds) < IN_TIME
 
 
 @pytest.mark.parametrize("held", [1, 3, 10])
@@ -69,7 +82,7 @@ def test_a_locked_sqlite_file_delays_only_puts_and_they_time_out_together(data: 
         service.create(id=1)
         other.execute("BEGIN IMMEDIATE")
         writes = [pool.submit(timed, lambda: service.put(build(id=1, title="new"))) for _ in range(MANY)]
-        for _ in range(20):
+        for _ in range(5):
             assert service.get("/health").status == 200
             assert service.get("/ready").status == 200
             assert service.find(1)["title"] == build()["title"]
@@ -77,7 +90,7 @@ def test_a_locked_sqlite_file_delays_only_puts_and_they_time_out_together(data: 
         # Later requests also time out after five seconds, not later.
         writes[0].result()
         writes += [pool.submit(timed, lambda: service.put(build(id=1, title="new"))) for _ in range(MANY)]
-        assert {write.result() for write in writes} == {(503, True)}
+        timed_out_together(write.result() for write in writes)
         other.execute("ROLLBACK")
         assert service.put(build(id=1, title="new")).status == 200
 
@@ -130,22 +143,25 @@ def test_requests_time_out_while_postgresql_hangs(frozen: Frozen) -> None:
     ]
     with ThreadPoolExecutor(2 * MANY) as pool:
         for request in requests:  # The threads open their database connections.
-            assert list(pool.map(timed, [request] * 8)) == [(200, True)] * 8
+            assert [status for status, _ in pool.map(timed, [request] * 8)] == [200] * 8
         # Some of these are in their commit when PostgreSQL is suspended.
         in_flight = [pool.submit(timed, requests[0]) for _ in range(MANY // 2)]
         in_flight[0].result()
         freeze()
-        stuck = [pool.submit(timed, requests[number % len(requests)]) for number in range(MANY)]
-        while not all(answer.done() for answer in stuck):
-            began = time.monotonic()
+        stuck = [[pool.submit(timed, request) for _ in range(MANY // len(requests))] for request in requests]
+        healthy = 0
+        while not any(answer.done() for answers in stuck for answer in answers):
             assert service.get("/health").status == 200
-            assert time.monotonic() - began < 2
-        assert {answer.result() for answer in stuck} == {(503, True)}
-        assert {answer.result() for answer in in_flight} <= {(200, True), (503, True)}
+            healthy += 1
+        # If these waited for the database too, there would be one.
+        assert healthy > 10
+        for answers in stuck:
+            timed_out_together(answer.result() for answer in answers)
+        assert {answer.result()[0] for answer in in_flight} <= {200, 503}
         thaw()
         await_ready(service)
         for request in requests:
-            assert list(pool.map(timed, [request] * 8)) == [(200, True)] * 8
+            assert [status for status, _ in pool.map(timed, [request] * 8)] == [200] * 8
 
 
 @needs_own_postgresql

@@ -32,12 +32,21 @@ FEW, MANY = 1_000, 10_000
 
 
 class Client(threading.Thread):
-    """Repairs, and undoes every third repair, until the service ends."""
+    """Repairs, and undoes every third repair, until the service ends.
+
+    Attributes:
+        repairs: the number of the last repair.
+        acknowledged: the same, or 0 if none of this client's was acknowledged.
+        first: set once one was.
+        unexpected: the responses that should not occur.
+
+    """
 
     def __init__(self, service: Service, repairs: int) -> None:
         super().__init__(daemon=True)
         self.service, self.repairs = service, repairs
         self.acknowledged = 0
+        self.first = threading.Event()
         self.unexpected: list[str] = []
 
     def run(self) -> None:
@@ -50,6 +59,7 @@ class Client(threading.Thread):
                 )
                 if answer.status == 201:
                     self.repairs = self.acknowledged = answer.json["repair"]
+                    self.first.set()
                 elif answer.status != 503:
                     self.unexpected.append(f"{answer.status} {answer.body!r}")
 
@@ -130,6 +140,7 @@ def kill_in_repairs(kills: int, data: Path, url: str = "", builds: int = FEW) ->
         with running(DATA=data, DATABASE_URL=url, stderr=subprocess.DEVNULL) as service:
             client = Client(service, landed)
             client.start()
+            assert client.first.wait(90)
             time.sleep(random.uniform(0, 3 * seconds))  # the random moment
             service.process.kill()
             service.process.wait()
@@ -150,6 +161,7 @@ def kill_postgresql_in_repairs(kills: int, data: Path, server: PostgresServer, b
         with running(DATA=data, DATABASE_URL=url, stderr=subprocess.DEVNULL) as service:
             client = Client(service, landed)
             client.start()
+            assert client.first.wait(90)
             time.sleep(random.uniform(0, 3 * seconds))  # the random moment
             pid = server.get_pid()
             assert pid
