@@ -173,7 +173,7 @@ def test_large_responses_that_are_not_read_hold_no_thread_and_have_a_common_boun
             service.create(id=number, status="pending", created=int(time.time()), **wide)
         request = f"GET {BUILDS}/queue HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.token}\r\n\r\n".encode()
         before = peak(service)
-        connections = [stack.enter_context(connected(service, buffer=4096)) for _ in range(16)]
+        connections = [stack.enter_context(connected(service, buffer=4096)) for _ in range(40)]
         for connection in connections:
             send(connection, request)
         # The connections that have not read for longest are closed, before BUILD_ADMIN_REQUEST_TIMEOUT (30 seconds).
@@ -182,7 +182,8 @@ def test_large_responses_that_are_not_read_hold_no_thread_and_have_a_common_boun
         last = connections[-1]
         last.settimeout(20)
         assert len(received(last)[2]) > 8_000_000
-    assert peak(service) - before < 250_000_000
+        # Without a bound, they would take 320 MB.
+        assert peak(service) - before < 200_000_000
 
 
 def test_connections_that_are_closed_for_memory_fail_no_other_answer(data: Path, tmp_path: Path) -> None:
