@@ -7,7 +7,7 @@ from pathlib import Path
 
 from build_admin.commands.errors import CommandError
 from build_admin.commands.files import STANDARD, new_file
-from build_admin.commands.progress import Progress
+from build_admin.commands.progress import progress
 from build_admin.models.errors import StoreError
 from build_admin.models.stores.store import FILE, require_file
 from build_admin.settings import Settings
@@ -61,8 +61,8 @@ def _copy(source: Path, partial: Path) -> None:
     ):
         live.execute("BEGIN")
         live.execute("SELECT 1 FROM sqlite_master").fetchone()
-        with Progress("backup") as progress:
-            live.backup(copy, pages=_PAGES, progress=lambda _, left, total: progress(total - left, total))
+        with progress("backup") as show:
+            live.backup(copy, pages=_PAGES, progress=lambda _, left, total: show(total - left, total))
         # The copy must be a single file. In WAL mode it could need the log beside it, which a user would not copy.
         copy.execute("PRAGMA journal_mode = DELETE")
         # Only a call back into Python lets Ctrl-C interrupt a long statement.

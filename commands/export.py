@@ -12,7 +12,7 @@ from peewee import Model
 
 from build_admin.commands.errors import CommandError
 from build_admin.commands.files import STANDARD, binary, new_file, reader_left
-from build_admin.commands.progress import Progress
+from build_admin.commands.progress import progress
 from build_admin.models.build import Build
 from build_admin.models.repair import Repair
 from build_admin.models.revision import Revision
@@ -60,13 +60,13 @@ def _export(store: Store, stream: BinaryIO, revisions: bool) -> Counter[type[Mod
     """Write the store to `stream`, and return the number of records of each model."""
     counts: Counter[type[Model]] = Counter()
     try:
-        with in_words(store.name), snapshot(store.database, store.columns) as seen, Progress("exporting") as progress:
+        with in_words(store.name), snapshot(store.database, store.columns) as seen, progress("exporting") as show:
             total = sum(seen.count()) if revisions else seen.count()[0]
             lines = seen.all_lines() if revisions else seen.lines()
             while batch := list(islice(lines, _AT_ONCE)):
                 stream.write("".join(f"{text}\n" for _, text in batch).encode("utf-8"))
                 counts.update(model for model, _ in batch)
-                progress(counts.total(), total)
+                show(counts.total(), total)
             stream.flush()
     except OSError as error:
         if reader_left(error):

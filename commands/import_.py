@@ -14,7 +14,7 @@ from marshmallow import ValidationError
 
 from build_admin.commands.errors import CommandError
 from build_admin.commands.files import STANDARD, binary
-from build_admin.commands.progress import Progress, tell
+from build_admin.commands.progress import progress, tell
 from build_admin.commands.text import printable
 from build_admin.models.builds import Author
 from build_admin.models.bulk import Bulk, FaultsFound, Imported
@@ -93,7 +93,7 @@ class _Import:
     def run(self, overwrite: bool) -> Imported:
         read = self._read()
         try:
-            with in_words(self._store.name), Progress("storing") as progress:
+            with in_words(self._store.name), progress("storing") as show:
                 return Bulk(
                     self._store.database,
                     self._store.columns,
@@ -101,7 +101,7 @@ class _Import:
                     overwrite=overwrite,
                     faulty=self._faults > 0,
                     fault=self._fault,
-                    progress=lambda done: progress(done, read),
+                    progress=lambda done: show(done, read),
                     committing=lambda: signal.signal(signal.SIGINT, _too_late),
                 ).store(self._staging)
         except FaultsFound:
@@ -114,14 +114,14 @@ class _Import:
         """Stage the records of the stream, and return their number."""
         size = os.fstat(self._stream.fileno()).st_size if self._stream.seekable() else 0
         count = 0
-        with Progress("reading") as progress:
+        with progress("reading") as show:
             try:
                 for position, text in self._records:
                     count += 1
                     for fault in self._stage(position, text):
                         self._fault(position, fault)
                     if count % 100 == 0:
-                        progress(self._stream.tell() if size else count, size)
+                        show(self._stream.tell() if size else count, size)
             except document.DocumentError as error:
                 self._fault(count + 1, error.fault)
         if not count and not self._faults:

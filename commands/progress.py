@@ -2,52 +2,49 @@
 
 import sys
 import time
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 #: Characters of a bar, and of the line that it is in.
 _BAR = 30
 _LINE = 60
 
 
-class Progress:
-    """A progress bar on a terminal; elsewhere a line every ten seconds, so that a log stays short.
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show the progress of `what` in a bar on a terminal; elsewhere in a line every ten seconds, for a short log.
 
-    It is used in a `with` block, whose end clears the bar. It moves the cursor with a carriage return only, since old
-    Windows consoles print other control sequences literally.
+    The function that it yields is called with how much is done, and of how much, in any unit; a total of 0 is unknown.
+    The bar moves the cursor with a carriage return only, since old Windows consoles print other control sequences
+    literally.
     """
+    on_terminal = sys.stderr.isatty()
+    interval = 0.1 if on_terminal else 10.0
+    told = time.monotonic()
 
-    def __init__(self, what: str) -> None:
-        """Show the progress of `what`, a word or a few."""
-        self._what = what
-        self._terminal = sys.stderr.isatty()
-        self._interval = 0.1 if self._terminal else 10.0
-        self._told = time.monotonic()
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __call__(self, done: int, total: int = 0) -> None:
-        """Show that `done` of `total`, in any unit, is done, if the interval has passed; a total of 0 is unknown."""
+    def show(done: int, total: int) -> None:
+        nonlocal told
         now = time.monotonic()
-        if now - self._told < self._interval:
+        if now - told < interval:
             return
-        self._told = now
+        told = now
         share = min(done / total, 1.0) if total else 0.0
         far = f"{share:.0%}" if total else f"{done:,}"
-        if self._terminal:
+        if on_terminal:
             bar = f"[{'#' * int(share * _BAR):{_BAR}}] " if total else ""
-            self._draw(f"{self._what} {bar}{far}")
+            _draw(f"{what} {bar}{far}")
         else:
-            print(f"{self._what}: {far}", file=sys.stderr, flush=True)
+            print(f"{what}: {far}", file=sys.stderr, flush=True)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._terminal:
-            self._draw("")
+    try:
+        yield show
+    finally:
+        if on_terminal:
+            _draw("")
 
-    def _draw(self, text: str) -> None:
-        print(f"{text:{_LINE}}\r", end="", file=sys.stderr, flush=True)
+
+def _draw(text: str) -> None:
+    print(f"{text:{_LINE}}\r", end="", file=sys.stderr, flush=True)
 
 
 def tell(line: str) -> None:
