@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
+from platforms import needs_own_postgresql
+from postgresql import postgresql
 from service import BUILDS, PROGRAM, Service, build, run, running
+from vela import Tables
 
 #: System calls: a write to SQLite's write-ahead log, the end of a sync of it, and the beginning of a 200 or 201.
 _EVENTS = {
@@ -35,19 +39,27 @@ def may_trace() -> None:
 
 
 @contextlib.contextmanager
-def traced(service: Service, file: Path) -> Iterator[None]:
-    """Write the service's system calls to a file."""
+def traced(file: Path, service: Service, *others: int) -> Iterator[None]:
+    """Write the system calls of the service, and of other processes, to a file."""
     assert service.process
-    command = ["strace", "-f", "-y", "-e", "trace=pwrite64,fsync,fdatasync,sendto", "-o", str(file)]
+    processes = [str(process) for process in (service.process.pid, *others)]
+    command = ["strace", "-f", "-y", "-e", "trace=pwrite64,fsync,fdatasync,unlink,sendto", "-o", str(file)]
     with subprocess.Popen(
-        [*command, "-p", str(service.process.pid)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        [*command, "-p", ",".join(processes)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     ) as strace:
         assert strace.stderr
-        assert "attached" in strace.stderr.readline()
+        for _ in processes:
+            assert "attached" in strace.stderr.readline()
         try:
             yield
         finally:
             strace.terminate()
+
+
+def order(file: Path, events: dict[str, re.Pattern[str]]) -> str:
+    """Return the names of the events in a trace, in their order."""
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "".join(name for line in lines for name, event in events.items() if event.search(line))
 
 
 def write(service: Service) -> None:
@@ -66,13 +78,53 @@ def write(service: Service) -> None:
 def test_on_sqlite_a_response_follows_the_sync_of_the_write_ahead_log(data: Path, tmp_path: Path) -> None:
     with running(DATA=data) as service:
         service.create(id=1)
-        with traced(service, tmp_path / "calls"):
+        with traced(tmp_path / "calls", service):
             write(service)
-    lines = (tmp_path / "calls").read_text(encoding="utf-8", errors="replace").splitlines()
-    events = "".join(name for line in lines for name, event in _EVENTS.items() if event.search(line))
+    events = order(tmp_path / "calls", _EVENTS)
     # Reads and previews write nothing.
     assert re.fullmatch("(W+S+A|A){10}", events), events
     assert events.count("SA") == 7
+
+
+@pytest.mark.usefixtures("may_trace")
+def test_on_a_vela_servers_file_a_response_follows_the_syncs_of_the_journal_the_file_and_the_folder(
+    data: Path, tmp_path: Path
+) -> None:
+    tables = Tables({"DATA": data})
+    tables.make()
+    tables.execute("INSERT INTO repos (id, full_name, counter) VALUES (1, 'octocat/hello-world', 9)")
+    with running(DATA=data) as service:
+        service.create(id=1)
+        with traced(tmp_path / "calls", service):
+            write(service)
+    events = {
+        "J": re.compile(r"sync\(\d+<[^>]*-journal>\) += 0"),
+        "F": re.compile(r"sync\(\d+<[^>]*\.sqlite3>\) += 0"),
+        "R": re.compile(r'unlink\("[^"]*-journal"\) += 0'),
+        "D": re.compile(r"sync\(\d+<[^>]*/data>\) += 0"),
+        "A": _EVENTS["A"],
+    }
+    seen = order(tmp_path / "calls", events)
+    # The folder is also synced after the journal is made. Reads and previews write nothing.
+    assert re.fullmatch("([JD]*J[JD]*F+RD+A|A){10}", seen), seen
+    assert seen.count("DA") == 7
+
+
+@needs_own_postgresql
+@pytest.mark.usefixtures("may_trace")
+def test_on_postgresql_a_response_follows_the_servers_sync_of_its_log(data: Path, tmp_path: Path) -> None:
+    with postgresql() as server, running(DATA=data, DATABASE_URL=server.get_uri()) as service:
+        service.create(id=1)
+        postmaster = psutil.Process(server.get_pid())
+        with traced(tmp_path / "calls", service, postmaster.pid, *(p.pid for p in postmaster.children(recursive=True))):
+            for number in range(5):
+                assert service.put(build(id=1, title=f"title {number}")).status == 200
+    events = {
+        "S": re.compile(r"(?:fsync|fdatasync)(?:\(\d+<[^>]*/pg_wal/[^>]*>\)| resumed>\)) += 0"),
+        "A": _EVENTS["A"],
+    }
+    seen = order(tmp_path / "calls", events)
+    assert re.fullmatch("(S+A){5}S*", seen), seen
 
 
 @pytest.mark.usefixtures("may_trace")
