@@ -183,6 +183,11 @@ def _key_in(file: Path, ours: bool, make: bool) -> bytes:
             _make_key(file)
         text = file.read_text(encoding="utf-8")
     except OSError as error:
+        if not ours and isinstance(error, FileNotFoundError):
+            raise SettingsError(
+                f"There is no file {file}, which BUILD_ADMIN_SIGNING_KEY_FILE names; write a random text of at least "
+                f"{MIN_KEY_LENGTH} bytes to it."
+            ) from None
         raise SettingsError(f"The signing key {file} cannot be read or made: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise SettingsError(f"The signing key {file} is not text in UTF-8.") from None

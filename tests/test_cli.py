@@ -159,7 +159,11 @@ def test_a_file_that_is_not_a_database_stops_the_start(data: Path) -> None:
 
 def test_a_missing_key_file_stops_the_start(data: Path) -> None:
     missing = data / "missing.key"
-    assert str(missing) in one_line(run("serve", DATA=data, SIGNING_KEY="", SIGNING_KEY_FILE=missing))
+    for command in (["serve"], ["check"], ["token", "me"]):
+        assert one_line(run(*command, DATA=data, SIGNING_KEY="", SIGNING_KEY_FILE=missing)) == (
+            f"build-admin: There is no file {missing}, which BUILD_ADMIN_SIGNING_KEY_FILE names; "
+            "write a random text of at least 32 bytes to it.\n"
+        )
 
 
 def test_an_address_in_use_stops_the_start(data: Path) -> None:
