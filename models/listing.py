@@ -55,12 +55,12 @@ class Listing:
 
     def _page(self, filters: Filters, offset: int, limit: int) -> Page:
         selected = select(self._database, self._columns, filters, Build.id)
-        query, total = selected.query, None
+        query, total = selected.query, selected.total
         if selected.many:
             # One more build shows whether there is another page.
             page = query.order_by(*selected.newest_first).offset(offset).limit(limit + 1)
             ids = rows(self._database, page)
-            if len(ids) <= limit:
+            if total is None and len(ids) <= limit:
                 total = offset + len(ids) if ids or not offset else query.select(COUNT).scalar(self._database)
         else:
             found = sorted(rows(self._database, query), reverse=True)

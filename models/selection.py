@@ -27,14 +27,16 @@ class Selection:
 
     Attributes:
         query: the peewee query.
-        many: whether more than FEW builds pass each filter that has an index. Then the number of builds that pass all
-            filters is not known, because counting them may read the whole table.
+        many: whether more than FEW builds pass each filter that has an index. Then those that pass all filters are not
+            counted, because that may read the whole table.
+        total: how many builds pass the filters, if an index tells that; None if it is not known.
         newest_first: the ORDER BY terms with which an index finds the newest builds quickly.
 
     """
 
     query: Any
     many: bool
+    total: int | None = None
     newest_first: tuple[Any, ...] = (Build.id.desc(),)
 
 
@@ -56,6 +58,7 @@ def select(database: Database, columns: Columns, filters: Filters, *fields: Any)
     } or {"": _count(database, None)}
     rarest = min(counts, key=lambda name: counts[name])
     many, value, order = counts[rarest] > FEW, _value(filters, rarest), Selection.newest_first
+    counted = conditions.keys() <= counts.keys() and len(counts) == 1 and counts[rarest] <= _SORTED
     if many and value and rarest in columns.ordered:
         # Only an index on the column and the id has this order. With `=`, the primary key would have it too.
         field = Build._meta.fields[rarest]
@@ -65,7 +68,7 @@ def select(database: Database, columns: Columns, filters: Filters, *fields: Any)
         conditions = {**filters.conditions(_without_index), **kept}
     narrowed = [condition for condition in conditions.values() if condition is not None]
     query = Build.select(*fields)
-    return Selection(query.where(*narrowed) if narrowed else query, many, order)
+    return Selection(query.where(*narrowed) if narrowed else query, many, counts[rarest] if counted else None, order)
 
 
 def _value(filters: Filters, name: str) -> Any:

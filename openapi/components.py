@@ -34,8 +34,9 @@ _HEADERS: dict[str, JSON] = {
              "schema": TEXT},
     "X-Total-Count": {"description": "The number of items on all pages.",
                       "required": True, "schema": {"type": "integer", "minimum": 0}},
-    "Total": {"description": "The number of items on all pages. It and the link to the last page are left out if "
-                             "more than 10,000 builds match each filter by itself and there is a next page.",
+    "Total": {"description": "The number of items on all pages. It and the link to the last page are left out if there "
+                             "is a next page and the builds are too many to be counted: more than 10,000 that match "
+                             "each of several filters, or more than 100,000 for one filter or none.",
               "schema": {"type": "integer", "minimum": 0}},
     "X-Unreadable": {"description": "The fields whose stored values cannot be shown exactly: `title, deploy_payload` "
                                     "for one build, `7.title, 9.event` for several; at most a hundred, then `...`.",

@@ -24,12 +24,16 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return store
 
 
-@pytest.mark.parametrize("filters", [Filters(), Filters(after=0), Filters(status=["pending", "running"])])
+@pytest.mark.parametrize(
+    "filters", [{}, {"after": 0}, {"status": ["pending", "running"]}, {"after": 0, "status": ["pending"]}]
+)
 @pytest.mark.parametrize("page", [1, 2, 59, 60, 61, 62, 63, 119, 120, 121, 2**62])
-def test_every_page_of_a_long_list_has_its_builds_by_descending_id(store: Store, filters: Filters, page: int) -> None:
-    answer = Listing(store.database, store.columns).page(filters, page, 99)
+def test_every_page_of_a_long_list_has_its_builds_by_descending_id(
+    store: Store, filters: dict[str, Any], page: int
+) -> None:
+    answer = Listing(store.database, store.columns).page(Filters(**filters), page, 99)
     newest = COUNT - (page - 1) * 99
-    assert answer.total == (None if newest > 99 else COUNT)
+    assert answer.total == (None if newest > 99 and len(filters) > 1 else COUNT)
     assert [build["id"] for build in answer.items] == list(range(max(newest, 0), max(newest - 99, 0), -1))
 
 
@@ -55,11 +59,12 @@ def test_the_queue_has_at_most_1000_builds_and_links_to_the_next(store: Store) -
 
 def test_a_list_without_a_counted_total_has_no_x_total_count(store: Store) -> None:
     client = falcon_client(store)
-    first, last = (client.simulate_get(f"/api/v1/admin/builds?per_page=100&page={page}") for page in (1, 120))
+    filters = "status=pending&after=0&per_page=100"
+    first, last = (client.simulate_get(f"/api/v1/admin/builds?{filters}&page={page}") for page in (1, 120))
     assert "X-Total-Count" not in first.headers
-    assert re.findall(r"page=(\d+)>; rel=\"(\w+)", first.headers["Link"]) == [("1", "first"), ("2", "next")]
+    assert re.findall(r"[?&]page=(\d+)[^>]*>; rel=\"(\w+)", first.headers["Link"]) == [("1", "first"), ("2", "next")]
     assert (last.headers["X-Total-Count"], len(last.json)) == (str(COUNT), 100)
-    assert 'page=120>; rel="last"' in last.headers["Link"]
+    assert re.search(r'[?&]page=120[^>]*>; rel="last"', last.headers["Link"])
     few = client.simulate_get(f"/api/v1/admin/builds?status=pending&before={COUNT - 1999}")
     assert few.headers["X-Total-Count"] == "10000"
 
