@@ -3,7 +3,6 @@
 In a checkout `python app.py …` is the command `build-admin …`.
 """
 
-import json
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - no installer has checked the version when a checkout runs this file
@@ -14,6 +13,7 @@ if __name__ == "__main__":
 
     sys.exit(main())
 
+import json
 from typing import Any
 
 import falcon

@@ -38,7 +38,9 @@ def load(text: bytes) -> Any:
     except RecursionError:
         raise DocumentError(_TOO_DEEP) from None
     except json.JSONDecodeError as error:
-        raise DocumentError(f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+        # In a file of a record a line, the line is named already.
+        line = f"line {error.lineno}, " if "\n" in decoded.strip() else ""
+        raise DocumentError(f"is not JSON: {error.msg} at {line}column {error.colno}.") from None
     except DocumentError:
         raise
     except ValueError:

@@ -419,7 +419,8 @@ def test_an_import_reads_builds_in_the_format_of_responses(
     [
         (f"[{json.dumps(build(id=1))},\n", "item 2: is not there or not whole, and the array does not end; is "),
         (f"[{json.dumps(build(id=1))}]{{}}", "item 2: is not an item of the array any more; a file has one array, "),
-        (laid_out(build(id=1))[:-2], "line 1: is not JSON: "),
+        (laid_out(build(id=1))[:-2], "line 1: is not JSON: Expecting ',' delimiter at line 27, column 1."),
+        (json.dumps(build(id=1)) + "\nhello", "line 2: is not JSON: Expecting value at column 1."),
         ("\n" + laid_out(build(id=1)) + laid_out(build(id=2, status="stuck")), "line 29: status: must be one of "),
         ('{"id": ' + "1" * 2**20, "line 1: has more than 1048576 bytes, which no build has; is it one build, or one "),
         ("{\n" + "\n" * 2**20, "line 1: has more than 1048576 bytes"),
