@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import select
 import sys
 import threading
 import time
@@ -18,6 +19,13 @@ from typing import Any
 
 #: Maximum length of a logged value in characters.
 MAX_VALUE = 200
+
+#: Milliseconds to wait for a stderr that accepts nothing: a pipe whose reader hangs, or a terminal after Ctrl-S. Then
+#: lines are lost until it accepts them again.
+PATIENCE = 1000
+
+#: Bytes that a pipe accepts without blocking if it is ready.
+_AT_ONCE = getattr(select, "PIPE_BUF", 4096)
 
 _PLAIN = re.compile(rf"[A-Za-z0-9._:/@+,*-]{{1,{MAX_VALUE}}}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -65,14 +73,19 @@ class _Thread(threading.local):
 class Handler(logging.Handler):
     """Writes each line to stderr at once, except those of a block `together`, which are written at its end.
 
-    A line that cannot be written (full disk, closed pipe) is lost. The caller continues: a request must not fail
-    because of its log line.
+    A line that cannot be written (full disk, closed pipe, a reader that hangs) is lost. The caller continues: a request
+    must not fail or wait because of its log line.
     """
 
     def __init__(self) -> None:
         """Write to the process's stderr."""
         super().__init__()
         self._stderr = sys.stderr.fileno()
+        self._accepted = True
+        # Windows has no poll.
+        self._poll = select.poll() if hasattr(select, "poll") else None
+        if self._poll:
+            self._poll.register(self._stderr, select.POLLOUT)
         self._thread = _Thread()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -102,9 +115,20 @@ class Handler(logging.Handler):
     def _write(self, text: str) -> None:
         # Not sys.stderr: its buffer keeps what could not be written, and every later write raises again.
         rest = text.encode("ascii", "backslashreplace")
-        with suppress(OSError):
-            while rest:
-                rest = rest[os.write(self._stderr, rest) :]
+        self.acquire()
+        try:
+            with suppress(OSError):
+                while rest and self._accepts():
+                    # Whole lines, if possible.
+                    end = rest.rfind(b"\n", 0, _AT_ONCE) + 1 or _AT_ONCE
+                    rest = rest[os.write(self._stderr, rest[:end]) :]
+        finally:
+            self.release()
+
+    def _accepts(self) -> bool:
+        if self._poll:
+            self._accepted = bool(self._poll.poll(PATIENCE if self._accepted else 0))
+        return self._accepted
 
 
 def together() -> AbstractContextManager[None]:

@@ -7,7 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psycopg
 import pytest
@@ -15,7 +15,7 @@ import pytest
 from build_admin.models.stores.store import FILE
 from platforms import needs_open_files_to_move
 from service import BUILDS, REPAIRS, Service, build, environment, refused, run, running, token
-from sockets import answer_to
+from sockets import HEALTH, answer_to, connected, received
 
 
 class Seen:
@@ -292,6 +292,32 @@ def test_a_malformed_request_is_one_log_line_with_its_id(data: Path) -> None:
             "request": headers["x-request-id"],
         }
         assert "Host" in line["refused"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot tell whether a write to a pipe would wait")
+def test_a_log_whose_reader_does_not_read_stops_no_thread_and_goes_on_when_it_does(data: Path) -> None:
+    end, begin = os.pipe()
+    with os.fdopen(end, "rb") as reader, os.fdopen(begin, "wb") as writer, running(DATA=data, stderr=writer) as service:
+        service.create(id=1)
+        with connected(service) as connection:
+            # More lines than a pipe takes.
+            for _ in range(2000):
+                connection.sendall(HEALTH)
+                assert received(connection)[0] == 200
+        for number in range(5):
+            assert service.put(build(id=1, title=f"title {number}")).status == 200
+            assert service.find(1)["title"] == f"title {number}"
+        os.set_blocking(end, False)
+        lines = read(reader)
+        assert service.get("/version", X_Request_ID="later").status == 200
+        later = read(reader)
+        assert all(re.fullmatch(rb"20[^ ]+Z INFO .* request=[^ ]+", line) for line in (*lines, *later))
+        assert [line[-13:] for line in later] == [b"request=later"]
+
+
+def read(reader: BinaryIO) -> list[bytes]:
+    """Return the lines that are in a pipe."""
+    return (reader.read() or b"").splitlines()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
