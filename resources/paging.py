@@ -1,11 +1,22 @@
 """Paging: a list is answered a page at a time, with links to the others (RFC 8288)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import quote, urlencode
 
 import falcon
 
-from build_admin.resources.request import address, sent
+from build_admin.models.listing import Page
+from build_admin.resources import layout
+from build_admin.resources.request import address, parameters, sent
+from build_admin.schemas.parameters import PageParameters
+
+
+def answer(req: falcon.Request, resp: falcon.Response, read: Callable[[int, int], Page]) -> None:
+    """Answer with the page of a list that `read` returns for the number and the size in the query."""
+    given = parameters(PageParameters, req)
+    page = read(given["page"], given["per_page"])
+    set_page(resp, req, given["page"], given["per_page"], page.total)
+    resp.data = array(map(layout.text, page.items))
 
 
 def array(texts: Iterable[bytes]) -> bytes:

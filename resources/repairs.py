@@ -17,7 +17,7 @@ from build_admin.resources.preview import Preview, skipped
 from build_admin.resources.request import address, author, identifier, parameters, read_body
 from build_admin.schemas import document
 from build_admin.schemas.build import BuildSchema
-from build_admin.schemas.parameters import OverwriteParameters, PageParameters, Parameters
+from build_admin.schemas.parameters import OverwriteParameters, Parameters
 from build_admin.schemas.repair import RepairSchema, UndoSchema
 
 
@@ -33,7 +33,7 @@ class RepairsResource:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with a page of the repairs, newest first."""
-        self._answer_page(req, resp, self._repairs.page)
+        paging.answer(req, resp, self._repairs.page)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Apply the repair that was previewed, or preview one."""
@@ -48,7 +48,7 @@ class RepairsResource:
 
     def on_get_builds(self, req: falcon.Request, resp: falcon.Response, repair: str) -> None:
         """Answer with a page of a repair's builds, by id, each with whether it has changed since."""
-        self._answer_page(req, resp, partial(self._repairs.builds, identifier(repair)))
+        paging.answer(req, resp, partial(self._repairs.builds, identifier(repair)))
 
     def on_post_undo(self, req: falcon.Request, resp: falcon.Response, repair: str) -> None:
         """Apply the undo that was previewed, or preview one."""
@@ -60,12 +60,6 @@ class RepairsResource:
     on_head = on_get
     on_head_one = on_get_one
     on_head_builds = on_get_builds
-
-    def _answer_page(self, req: falcon.Request, resp: falcon.Response, read: Callable[[int, int], Any]) -> None:
-        given = parameters(PageParameters, req)
-        page = read(given["page"], given["per_page"])
-        paging.set_page(resp, req, given["page"], given["per_page"], page.total)
-        resp.data = paging.array(map(layout.text, page.items))
 
     def _load(self, schema: Schema, req: falcon.Request) -> dict[str, Any]:
         body = read_body(req, self._max_body)

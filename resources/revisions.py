@@ -1,5 +1,7 @@
 """The routes of revisions, which tell who changed what in a build, and of their undo. No route changes a revision."""
 
+from functools import partial
+
 import falcon
 
 from build_admin.models.build import canonical, etag
@@ -7,7 +9,7 @@ from build_admin.models.revisions import Revisions
 from build_admin.resources import layout, paging, unreadable
 from build_admin.resources.preconditions import Preconditions
 from build_admin.resources.request import author, identifier, parameters
-from build_admin.schemas.parameters import OverwriteParameters, PageParameters, Parameters
+from build_admin.schemas.parameters import OverwriteParameters, Parameters
 
 
 class RevisionsResource:
@@ -18,10 +20,7 @@ class RevisionsResource:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, build_id: str) -> None:
         """Answer with a page of a build's revisions, newest first."""
-        given = parameters(PageParameters, req)
-        page = self._revisions.page(identifier(build_id), given["page"], given["per_page"])
-        paging.set_page(resp, req, given["page"], given["per_page"], page.total)
-        resp.data = paging.array(map(layout.text, page.items))
+        paging.answer(req, resp, partial(self._revisions.page, identifier(build_id)))
 
     def on_get_one(self, req: falcon.Request, resp: falcon.Response, build_id: str, revision: str) -> None:
         """Answer with a revision, and with the build as it was before it."""
