@@ -49,7 +49,7 @@ def _script(folder: Path, url: str) -> str:
     """Return the statements of an overwrite of the message of build 1, for pgbench."""
     store = open_store(folder, url)
     assert isinstance(store.database, PostgresqlDatabase)
-    rows = PostgresqlRows(store.database, store.columns.names)
+    rows = PostgresqlRows(store.database, store.columns)
     revision = {
         "build_id": 1,
         "revision": "@revision@",

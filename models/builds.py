@@ -75,15 +75,12 @@ class Builds:
 
     def __init__(self, database: Database, columns: Columns) -> None:
         self.database = database
-        self._names = columns.names
+        self._columns = columns
         self._rules = Rules(database, columns)
         this = Build.id == Value("id", converter=False)
-        row = Build.select(*[Build._meta.fields[name] for name in columns.names])
-        self._find = Statement(database, row.where(this))
+        self._find = Statement(database, Build.select(*columns.fields).where(this))
         self._rows = (
-            PostgresqlRows(database, columns.names)
-            if isinstance(database, PostgresqlDatabase)
-            else Rows(database, columns.names)
+            PostgresqlRows(database, columns) if isinstance(database, PostgresqlDatabase) else Rows(database, columns)
         )
         self._number_of = Statement(
             database,
@@ -185,7 +182,7 @@ class Builds:
                 raise Faulty("build", faults)
             build = normal(fields, stored)
             changed = changes(stored or {}, build)
-            values = to_row(build, changed if stored else self._names)
+            values = to_row(build, changed if stored else self._columns.names)
         if stored and not changed:
             raise Unchanged(stored)
         self._check_number(build, stored or {})
@@ -209,7 +206,7 @@ class Builds:
         return Overwritten(build, stored is None, changed, number)
 
     def _build(self, row: tuple[Any, ...] | None) -> StoredBuild | None:
-        return from_row(dict(zip(self._names, row, strict=True))) if row else None
+        return self._columns.build(row) if row else None
 
     def _check_number(self, build: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
         """Raise NumberTaken if another build has this repo_id and number."""

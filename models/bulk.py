@@ -14,7 +14,6 @@ from build_admin.models.build import (
     canonical,
     changes,
     changes_text,
-    from_row,
     normal,
     to_row,
 )
@@ -90,6 +89,7 @@ class Bulk:
         self._progress = progress
         self._committing = committing
         self._empty = False
+        self._columns = columns
         self._names = columns.names
         self._rules = Rules(database, columns)
         one = Build.id == Value("id", converter=False)
@@ -98,7 +98,7 @@ class Bulk:
         self._repairs = Many(database, Repair)
         self._links = Many(database, RepairRevision)
         self._revisions = Many(database, Revision)
-        stored = Build.select(*(Build._meta.fields[name] for name in self._names)).where(among(database, Build.id))
+        stored = Build.select(*columns.fields).where(among(database, Build.id))
         self._stored_of = Statement(
             database, stored.for_update() if isinstance(database, PostgresqlDatabase) else stored
         )
@@ -262,7 +262,7 @@ class Bulk:
         if self._empty:
             return {}
         found = self._stored_of.all({"ids": listed(self._database, ids)})
-        return {row[0]: from_row(dict(zip(self._names, row, strict=True))) for row in found}
+        return {row[0]: self._columns.build(row) for row in found}
 
     def _last_revisions(self, ids: list[int]) -> dict[int, int]:
         return {} if self._empty else dict(self._last_of.all({"ids": listed(self._database, ids)}))

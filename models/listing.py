@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from build_admin.models.build import Build, StoredBuild, from_row
+from build_admin.models.build import Build, StoredBuild
 from build_admin.models.filters import Filters
 from build_admin.models.repos import Repos
 from build_admin.models.selection import COUNT, select
@@ -33,8 +33,6 @@ class Listing:
         self._database = database
         self._repos = Repos(database)
         self._columns = columns
-        self._names = columns.names
-        self._fields = [Build._meta.fields[name] for name in columns.names]
 
     def page(self, filters: Filters, page: int, per_page: int) -> Page:
         """Return a page of the builds that pass `filters`; a page after the last one is empty.
@@ -67,8 +65,8 @@ class Listing:
             ids, total = found[offset:], len(found)
         if not ids:
             return Page([], total)
-        whole = Build.select(*self._fields).where(Build.id << [build_id for (build_id,) in ids[:limit]])
+        whole = Build.select(*self._columns.fields).where(Build.id << [build_id for (build_id,) in ids[:limit]])
         return Page(sorted(self._builds(whole), key=lambda build: -build["id"]), total)
 
     def _builds(self, query: Any) -> list[StoredBuild]:
-        return [from_row(dict(zip(self._names, row, strict=True))) for row in rows(self._database, query)]
+        return [self._columns.build(row) for row in rows(self._database, query)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import SQL, Value, fn
 
-from build_admin.models.build import Build, StoredBuild, changes, from_row, normal
+from build_admin.models.build import Build, StoredBuild, changes, normal
 from build_admin.models.repair import ITS_REVISION, RepairRevision
 from build_admin.models.revision import Revision, recalled
 from build_admin.models.stores.database import Database
@@ -64,10 +64,9 @@ class ManyBuilds:
     def __init__(self, database: Database, columns: Columns) -> None:
         """Compile the statements. A build's row has these columns."""
         self._database = database
-        self._names = columns.names
+        self._columns = columns
         last = Revision.select(fn.MAX(Revision.revision)).where(Revision.build_id == Build.id)
-        fields = [Build._meta.fields[name] for name in columns.names]
-        self._find = Statement(database, Build.select(*fields, last).where(among(database, Build.id)))
+        self._find = Statement(database, Build.select(*columns.fields, last).where(among(database, Build.id)))
         newest = Revision.alias()
         of_build = newest.select(newest.by).where(newest.build_id == Revision.build_id)
         by = of_build.order_by(newest.revision.desc()).limit(SQL("1"))
@@ -78,7 +77,7 @@ class ManyBuilds:
     def find(self, ids: Sequence[int]) -> list[tuple[StoredBuild, int]]:
         """Return those of the builds that exist, ordered by id, each with the number of its last revision or 0."""
         found = sorted(self._find.all({"ids": listed(self._database, ids)}))
-        return [(from_row(dict(zip(self._names, row[:-1], strict=True))), row[-1] or 0) for row in found]
+        return [(self._columns.build(row[:-1]), row[-1] or 0) for row in found]
 
     def left(self, repair: int, ids: Sequence[int]) -> list[Left]:
         """Return these builds of a repair, ordered by id."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from peewee import JOIN, SQL, Model, Tuple, fn
 
-from build_admin.models.build import Build, compact, from_row
+from build_admin.models.build import Build, compact
 from build_admin.models.plain import plain
 from build_admin.models.repair import ITS_REVISION, Repair, RepairRevision, repair_from_row
 from build_admin.models.revision import Revision, as_exported
@@ -25,8 +25,7 @@ class Snapshot:
 
     def __init__(self, database: Database, columns: Columns) -> None:
         self._database = database
-        self._names = columns.names
-        self._usual = columns.usual
+        self._columns = columns
 
     def count(self) -> tuple[int, int, int]:
         """Return the number of builds, of revisions and of repairs. Raises peewee.DatabaseError."""
@@ -56,7 +55,7 @@ class Snapshot:
             yield Revision if revision else Build, text
 
     def _builds(self) -> Iterator[tuple[int, int, str]]:
-        text = plain(self._database, self._names) if self._usual else SQL("NULL")
+        text = plain(self._database, self._columns.names) if self._columns.usual else SQL("NULL")
         query = Build.select(Build.id, text).order_by(Build.id).limit(_PAGE)
         page = self._rows(query)
         while page:
@@ -69,8 +68,7 @@ class Snapshot:
         """Return the JSON of builds for which the database returns none."""
         if not ids:
             return {}
-        query = Build.select(*(Build._meta.fields[name] for name in self._names)).where(Build.id << ids)
-        found = (from_row(dict(zip(self._names, row, strict=True))) for row in self._rows(query))
+        found = map(self._columns.build, self._rows(Build.select(*self._columns.fields).where(Build.id << ids)))
         return {build["id"]: compact(as_exported(build)) for build in found}
 
     def _revisions(self) -> Iterator[tuple[int, int, str]]:

@@ -34,7 +34,7 @@ class Stuck(Listing):
     """Lists the stuck builds in a database, longest stuck first. The filters must have `stuck_before`."""
 
     def _page(self, filters: Filters, offset: int, limit: int) -> Page:
-        query = select(self._database, self._columns, filters, *self._fields).query
+        query = select(self._database, self._columns, filters, *self._columns.fields).query
         total: int = query.select(COUNT).scalar(self._database)
         if offset >= total:
             return Page([], total)

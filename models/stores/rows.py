@@ -3,7 +3,7 @@
 On PostgreSQL a statement costs a round trip, and on SQLite the interpreter lock; both cost more than the work itself.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from build_admin.models.stores.database import Database
 from build_admin.models.stores.errors import FAILURES, LeaveGroup, PendingFailed
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.statement import Statement, placeholders
+from build_admin.models.stores.tables import Columns
 from build_admin.models.stores.text import Undecodable
 
 #: How many compiled UPDATE statements are cached; there is one for each set of columns that change together.
@@ -28,10 +29,9 @@ _LAST_REVISION = Revision.select(fn.MAX(Revision.revision))
 Locked = tuple[tuple[Any, ...] | None, int]
 
 
-def _one(names: Collection[str]) -> "ModelSelect[Build]":
-    """Return the query for a build's columns `names` and the number of its last revision."""
-    fields = [Build._meta.fields[name] for name in names]
-    return Build.select(*fields, _LAST_REVISION.where(Revision.build_id == Build.id)).where(_THIS_BUILD)
+def _one(columns: Columns) -> "ModelSelect[Build]":
+    """Return the query for a build's columns and the number of its last revision."""
+    return Build.select(*columns.fields, _LAST_REVISION.where(Revision.build_id == Build.id)).where(_THIS_BUILD)
 
 
 def _updated(names: frozenset[str], undecodable: frozenset[str] = frozenset()) -> Query:
@@ -48,14 +48,14 @@ def _inserted_revision() -> Query:
 class Rows:
     """The rows of builds, in a transaction that writes. In SQLite it has locked the whole database."""
 
-    def __init__(self, database: Database, names: Collection[str]) -> None:
-        """Compile the statements. A build's row has the columns `names`."""
+    def __init__(self, database: Database, columns: Columns) -> None:
+        """Compile the statements. A build's row has these columns."""
         self._database = database
-        self._find = Statement(database, _one(names))
+        self._find = Statement(database, _one(columns))
         self._last_revision = Statement(
             database, _LAST_REVISION.where(Revision.build_id == Value("id", converter=False))
         )
-        self._insert = Statement(database, Build.insert(placeholders(Build, names)))
+        self._insert = Statement(database, Build.insert(placeholders(Build, columns.names)))
         self._insert_revision = Statement(database, _inserted_revision())
         self._update = lru_cache(_UPDATES)(lambda *columns: Statement(database, _updated(*columns)))
 
@@ -99,13 +99,13 @@ class PostgresqlRows(Rows):
 
     _database: PostgresqlDatabase
 
-    def __init__(self, database: PostgresqlDatabase, names: Collection[str]) -> None:
-        """Compile the statements. A build's row has the columns `names`."""
-        super().__init__(database, names)
+    def __init__(self, database: PostgresqlDatabase, columns: Columns) -> None:
+        """Compile the statements. A build's row has these columns."""
+        super().__init__(database, columns)
         revision = _inserted_revision()
-        self._insert = Statement(database, Build.insert(placeholders(Build, names)), insert=revision)
+        self._insert = Statement(database, Build.insert(placeholders(Build, columns.names)), insert=revision)
         self._update = lru_cache(_UPDATES)(lambda columns: Statement(database, _updated(columns), insert=revision))
-        self._find_free = Statement(database, _one(names).for_update(skip_locked=True))
+        self._find_free = Statement(database, _one(columns).for_update(skip_locked=True))
         self._wait = Statement(database, Build.select(Build.id).where(_THIS_BUILD).for_update())
 
     def lock(self, build_id: int) -> Locked:

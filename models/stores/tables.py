@@ -1,12 +1,14 @@
 """The tables: missing ones are created, and those of a Vela server are used as they are."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import peewee
 
-from build_admin.models.build import DOCUMENTED, NEWER, Build
+from build_admin.models.build import DOCUMENTED, NEWER, Build, StoredBuild, from_row
 from build_admin.models.errors import StoreError
 from build_admin.models.repair import Repair, RepairRevision
 from build_admin.models.revision import Revision
@@ -45,10 +47,19 @@ class Columns:
     indexed: frozenset[str] = frozenset()
     ordered: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """The fields that have a column, in a build's order."""
         return [name for name in (*DOCUMENTED, *NEWER) if name in self.present]
+
+    @property
+    def fields(self) -> list[peewee.Field]:
+        """The same as fields of the model, to select whole builds."""
+        return [Build._meta.fields[name] for name in self.names]
+
+    def build(self, row: Sequence[Any]) -> StoredBuild:
+        """Return the build in a row of `fields`."""
+        return from_row(dict(zip(self.names, row, strict=True)))
 
     @property
     def missing(self) -> tuple[str, ...]:
