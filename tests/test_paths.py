@@ -69,7 +69,7 @@ def test_a_path_with_more_leading_slashes_requires_a_token(data: Path) -> None:
     "target",
     ["http://x/api/v1/admin/builds", "http://x//api/v1/admin/builds", "///api/v1/admin/builds",
      "/%2fapi/v1/admin/builds", "/%2Fapi%2Fv1%2Fadmin%2Fbuilds",
-     "api/v1/admin/builds", "/api/v1/admin/builds#", "/api/v1/admin/builds;v=1"],
+     "/api/v1/admin/builds#", "/api/v1/admin/builds;v=1"],
 )  # fmt: skip
 def test_a_target_in_another_form_requires_a_token(service: Service, method: str, target: str) -> None:
     assert status_of(service, method, target) == 401
