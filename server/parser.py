@@ -24,7 +24,7 @@ _TRANSFER_ENCODING = re.compile(rb"^transfer-encoding:(.*)$", re.MULTILINE)
 
 #: A request line (RFC 9112, section 3), and the spaces before a header's value (section 5). Waitress's own patterns
 #: need minutes for certain invalid lines, and seconds for thousands of spaces, and no other thread runs meanwhile.
-_REQUEST_LINE = re.compile(rb"[^ ]++ [^ ]++ HTTP/[0-9]\.[0-9]")
+_REQUEST_LINE = re.compile(rb"[!-~]++ [!-~]++ HTTP/[0-9]\.[0-9]")
 _BEFORE_VALUE = re.compile(rb"^([^:\n]++:)[ \t]++", re.MULTILINE)
 
 #: The characters of a Host (RFC 3986, section 3.2). Waitress joins two headers with a comma and a space.
