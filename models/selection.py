@@ -66,6 +66,10 @@ def select(database: Database, columns: Columns, filters: Filters, *fields: Any)
     if not isinstance(database, PostgresqlDatabase):
         kept = {rarest: conditions.get(rarest)} if order[1:] or counts[rarest] <= _SORTED else {}
         conditions = {**filters.conditions(_without_index), **kept}
+    if many and counts.get("created", 0) > _SORTED:
+        # The index on the id and the time finds the newest build that was created then. All that are newer are skipped.
+        newest = Build.select(Build.id).where(conditions["created"]).order_by(Build.id.desc()).limit(1)
+        conditions["newest"] = Build.id <= newest
     narrowed = [condition for condition in conditions.values() if condition is not None]
     query = Build.select(*fields)
     return Selection(query.where(*narrowed) if narrowed else query, many, counts[rarest] if counted else None, order)

@@ -16,7 +16,7 @@ from build_admin.models.selection import select
 from build_admin.models.stores.many import owners_of
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.sqlite import SqliteDatabase
-from build_admin.models.stores.statement import Statement
+from build_admin.models.stores.statement import Statement, rows
 from build_admin.models.stores.store import open_store
 from build_admin.models.stores.tables import inspect
 from service import build
@@ -160,3 +160,23 @@ def test_a_list_of_a_large_table_uses_the_index_of_the_most_selective_filter(
     assert selected.many == ("host" in asked and "branch" in asked)
     assert re.search(rf"(USING|using|on) .*build_{index}\b", text.replace("_id ", " ")), text
     assert all(words not in text for words in ("SCAN", "Seq Scan", "TEMP B-TREE", "Sort")), text
+
+
+def test_a_list_of_builds_before_a_time_skips_the_newer_ones_by_an_index(builds: Builds) -> None:
+    filler = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150000) SELECT i FROM n"
+    database = builds.database
+    database.execute_sql(
+        "INSERT INTO builds (id, repo_id, number, branch, created) "
+        # The ids and the times have not quite the same order.
+        f"SELECT 1000000 + i, 2, i, 'main', CASE i WHEN 110100 THEN 1 ELSE i END FROM ({filler}) AS n"
+    )
+    if not isinstance(database, SqliteDatabase):
+        database.execute_sql("VACUUM ANALYZE builds")
+    with database.atomic():
+        selected = select(database, inspect(database), Filters(branch="main", before=110_000), Build.id)
+        query = selected.query.order_by(*selected.newest_first).limit(3)
+        assert rows(database, query) == [(1_110_100,), (1_109_999,), (1_109_998,)]
+        sql, values = database.get_sql_context().sql(query).query()
+        explain = "EXPLAIN QUERY PLAN " if isinstance(database, SqliteDatabase) else "EXPLAIN "
+        text = "\n".join(str(row[-1]) for row in database.execute_sql(explain + sql, values).fetchall())
+    assert re.search(r"(COVERING INDEX|Index Only Scan Backward using) build_id_created", text), text

@@ -146,3 +146,5 @@ def _create(database: Database, model: type[peewee.Model]) -> None:
             # The id makes the index return the newest builds first. In SQLite every index has it.
             fields = [Build._meta.fields[name], *([Build.id] if isinstance(database, PostgresqlDatabase) else [])]
             database.execute(Build.index(*fields))
+        # For the newest build that was created before a time, as models/selection.py looks for it.
+        database.execute(Build.index(Build.id, Build.created))
