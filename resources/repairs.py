@@ -110,7 +110,7 @@ def _precondition(req: falcon.Request, dry_run: bool) -> Precondition:
 def _flat(faults: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, list[str]]]:
     """Yield the faults of a nested document with their paths; marshmallow has those of a whole object in `_schema`."""
     for name, found in faults.items():
-        here = path if name == "_schema" else f"{path}.{name}" if path else name
+        here = name if not path else path if name == "_schema" else f"{path}.{name}"
         if isinstance(found, Mapping):
             yield from _flat(found, here)
         else:

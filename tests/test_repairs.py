@@ -309,6 +309,7 @@ def test_undo_restores_a_value_that_put_would_refuse(beside: tuple[Service, Tabl
 @pytest.mark.parametrize(
     ("document", "fields"),
     [
+        ({"_schema": 1, "where": {"host": "x"}, "set": DEAD, "reason": "x"}, {"_schema"}),
         ({}, {"where", "set", "reason"}),
         (asked({}), {"where"}),
         (asked(None), {"where"}),
