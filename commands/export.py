@@ -61,8 +61,7 @@ def _export(store: Store, stream: BinaryIO, revisions: bool) -> Counter[type[Mod
     counts: Counter[type[Model]] = Counter()
     try:
         with in_words(store.name), snapshot(store.database, store.columns) as seen, progress("exporting") as show:
-            total = sum(seen.count()) if revisions else seen.count()[0]
-            lines = seen.all_lines() if revisions else seen.lines()
+            total, lines = seen.count(revisions), seen.lines(revisions)
             while batch := list(islice(lines, _AT_ONCE)):
                 stream.write("".join(f"{text}\n" for _, text in batch).encode("utf-8"))
                 counts.update(model for model, _ in batch)
