@@ -18,6 +18,7 @@ from build_admin.models.stores.store import FILE
 from platforms import needs_own_postgresql
 from postgresql import await_waiting, postgresql
 from service import BUILDS, REPAIRS, Answer, Service, await_ready, build, running
+from vela import Tables
 
 #: The number of concurrent requests.
 MANY = 32
@@ -93,6 +94,33 @@ def test_a_locked_sqlite_file_delays_only_puts_and_they_time_out_together(data: 
         timed_out_together(write.result() for write in writes)
         other.execute("ROLLBACK")
         assert service.put(build(id=1, title="new")).status == 200
+
+
+def test_reads_of_a_locked_vela_servers_file_time_out_together(data: Path) -> None:
+    tables = Tables({"DATA": data})
+    tables.make()
+    tables.insert("repos", id=1, full_name="octocat/hello-world", counter=9)
+    repair = {"where": {"ids": [1]}, "set": {"status": "error"}, "reason": "x"}
+    requests: list[Callable[[], Answer]] = [
+        lambda: service.get(f"{BUILDS}/1"),
+        lambda: service.get(BUILDS),
+        lambda: service.get("/ready"),
+        lambda: service.put(build(id=1, title="new")),
+        lambda: service.post(f"{REPAIRS}?dry_run=true", repair),
+    ]
+    with (
+        running(DATA=data) as service,
+        ThreadPoolExecutor(8 * len(requests)) as pool,
+        contextlib.closing(sqlite3.connect(data / FILE, timeout=20, isolation_level=None)) as other,
+    ):
+        service.create(id=1)
+        # The file has a rollback journal, so reads wait too. Most threads have no connection yet.
+        other.execute("BEGIN EXCLUSIVE")
+        waiting = [pool.submit(timed, request) for _ in range(8) for request in requests]
+        timed_out_together(answer.result() for answer in waiting)
+        other.execute("ROLLBACK")
+        for request in requests:
+            assert {status for status, _ in pool.map(timed, [request] * 8)} == {200}
 
 
 Frozen = tuple[Service, str, Callable[[], None], Callable[[], None]]

@@ -65,8 +65,7 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
         if not self._turn.acquire(timeout=self.time_left(LOCK_TIMEOUT)):
             raise peewee.OperationalError("another thread keeps the database locked")
         try:
-            self._follow_file()
-            self._wait_at_most(self.time_left(LOCK_TIMEOUT))
+            self._prepare()
             self.begin("IMMEDIATE")
         except BaseException:
             self._turn.release()
@@ -92,14 +91,19 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
         return new
 
     def _read(self, work: Callable[[], T]) -> T:
-        self._follow_file()
+        self._prepare()
         return work()
 
     @contextlib.contextmanager
     def _snapshot(self) -> Iterator[None]:
-        self._follow_file()
+        self._prepare()
         with self.atomic("DEFERRED"):
             yield
+
+    def _prepare(self) -> None:
+        """Connect to the file, and limit the wait for its locks to what is left of the request's timeout."""
+        self._follow_file()
+        self._wait_at_most(self.time_left(LOCK_TIMEOUT))
 
     def _wait_at_most(self, seconds: float) -> None:
         """Set the timeout for locks of other processes. That costs a statement, so half a second is tolerated."""
@@ -126,7 +130,9 @@ class SqliteDatabase(Database, peewee.SqliteDatabase):
         connection = super()._connect()  # type: ignore[misc]
         # If the path had the same file before and after, that is the file which was opened.
         self._connected.file = self._identity()
-        self._connected.timeout = 1000 * LOCK_TIMEOUT
+        # To open the file, `_initialize_connection` reads it.
+        self._connected.timeout = int(1000 * self.time_left(LOCK_TIMEOUT))
+        connection.execute(f"PRAGMA busy_timeout = {self._connected.timeout}")
         if before != self._connected.file:
             connection.close()
             raise peewee.OperationalError("the database file was replaced while it was opened")
