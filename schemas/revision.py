@@ -21,11 +21,14 @@ from build_admin.schemas.fields import (
 #: Every field of a revision.
 _WHOLE: dict[str, Any] = {"required": True, "error_messages": {"required": "is missing; a revision is imported whole."}}
 
-_ZEROS: dict[type, Any] = {Integer: 0, Boolean: False, StringMap: {}}
+_TYPES: dict[type, type] = {Integer: int, Boolean: bool, StringMap: dict}
 
-#: A value of the type that each of a build's fields has, by name.
-_TYPICAL = {name: _ZEROS.get(type(field), "") for name, field in BuildSchema().fields.items() if name != "repo"}
-_OPTIONAL = {name for name, field in BuildSchema().fields.items() if field.allow_none}
+#: The type of each of a build's fields, and whether it may be missing.
+_FIELDS = {
+    name: (_TYPES.get(type(field), str), field.allow_none)
+    for name, field in BuildSchema().fields.items()
+    if name != "repo"
+}
 
 
 class Changes(Object):
@@ -44,13 +47,13 @@ class Before(Object):
     def _fault(self, value: Any) -> str | None:
         if fault := super()._fault(value):
             return fault
-        for name, typical in _TYPICAL.items():
+        for name, (expected, optional) in _FIELDS.items():
             found = value.get(name)
-            if found is None and name in _OPTIONAL:
+            if found is None and optional:
                 continue
             if name not in value:
                 return f"has no {name!r}; a revision has the whole build."
-            if type(found) is not type(typical) or (type(found) is int and abs(found) > MAX_INTEGER):
+            if type(found) is not expected or (type(found) is int and abs(found) > MAX_INTEGER):
                 return f"has {kind(found)} that cannot be its {name!r}."
         return None
 
