@@ -44,7 +44,7 @@ def run_backup(settings: Settings, options: Namespace) -> None:
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
             raise KeyboardInterrupt from None
-        raise StoreError(f"The database file {store} cannot be copied: {error}.") from error
+        raise StoreError(f"The database file {store} cannot be copied to {options.file}: {error}.") from error
     print(f"backed up to {options.file}, {size} bytes")
 
 

@@ -1,6 +1,7 @@
 """Files that a command reads and writes; stdin and stdout too."""
 
 import errno
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
@@ -48,7 +49,9 @@ def new_file(path: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
             give_name(partial, path)
         finally:
-            partial.unlink(missing_ok=True)
+            # SQLite leaves a journal beside a file that it could not write.
+            for left in partial.parent.glob(glob.escape(partial.name) + "*"):
+                left.unlink(missing_ok=True)
     except FileExistsError:
         raise CommandError(f"{path} is there already; name another file, or remove it first.") from None
     except OSError as error:

@@ -18,8 +18,9 @@ from test_overwrite import NEWER
 from build_admin.commands.errors import CommandError
 from build_admin.commands.files import new_file
 from build_admin.models.build import canonical
+from build_admin.models.stores.store import FILE
 from build_admin.schemas.records import Records
-from platforms import WINDOWS, needs_bash
+from platforms import WINDOWS, needs_bash, needs_limits
 from service import BUILDS, PROGRAM, REPAIRS, ROOT, build, environment, run, running
 from signals import own_console, send
 
@@ -142,6 +143,21 @@ def test_an_invalid_array_is_refused(data: Path, tmp_path: Path, text: str) -> N
     assert done.returncode == 1
     assert done.stderr.startswith("item "), done.stderr
     assert exported({"DATA": data}) == []
+
+
+@needs_limits
+def test_a_backup_that_does_not_fit_on_the_disk_leaves_no_file(data: Path, tmp_path: Path) -> None:
+    # More than SQLite keeps in memory.
+    builds = (build(id=number, message=2000 * "x", title=1000 * "x", error=1000 * "x") for number in range(1, 1001))
+    run("import", write(tmp_path / "builds", *builds), DATA=data)
+    file = tmp_path / "backups" / "copy [1]"
+    file.parent.mkdir()
+    # Half of the store, in blocks of 512 bytes.
+    program = ("sh", "-c", f'ulimit -f {(data / FILE).stat().st_size // 1024}; exec "$@"', "sh", *PROGRAM)
+    done = run("backup", str(file), program=program, DATA=data)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert f"cannot be copied to {file}: " in done.stderr
+    assert list(file.parent.iterdir()) == []
 
 
 def test_a_backup_is_readable_only_by_its_owner_and_replaces_no_file(data: Path, tmp_path: Path) -> None:
