@@ -1,7 +1,8 @@
 """Compare import and export with sqlite-utils, `sqlite3 -json` and PostgreSQL's COPY, in pairs.
 
 The two commands of a pair run one after the other. The medians of the ratios are printed: of the wall clock, and of the
-processor time of the client if the peer is a process too. `make bench-bulk` runs it; sqlite3 must be installed.
+processor time of the client if the peer is a process too. Neither side keeps what it exports. `make bench-bulk` runs
+it; sqlite3 must be installed.
 """
 
 import argparse
@@ -59,13 +60,12 @@ def _sqlite(place: Path, lines: Path, sqlite_utils: str, ratios: dict[str, list[
     own, file = {"DATA": str(place / "own")}, str(place / "own" / "builds.sqlite3")
     peer = [sqlite_utils, "insert", str(place / "peer.db"), "builds", str(lines), "--nl", "--pk", "id"]
     _pair(ratios, "import / sqlite-utils insert --nl", _service(own, "import", str(lines)), _run(peer))
-    for table, option in (("builds", []), ("build_revisions", ["--revisions"])):
+    for option in ([], ["--revisions"]):
         both = "SELECT * FROM builds;" + ("SELECT * FROM build_revisions" if option else "")
-        name = f"export{''.join(f' {word}' for word in option)} / sqlite3 -json"
-        _pair(
-            ratios, name, _service(own, "export", *option, str(place / table)), _run(["sqlite3", "-json", file, both])
-        )
-    again = _service({"DATA": str(place / "again")}, "import", str(place / "build_revisions"))
+        name = f"{' '.join(['export', *option])} / sqlite3 -json"
+        _pair(ratios, name, _service(own, "export", *option), _run(["sqlite3", "-json", file, both]))
+    _service(own, "export", "--revisions", str(place / "all"))
+    again = _service({"DATA": str(place / "again")}, "import", str(place / "all"))
     peer[2] = str(place / "again.db")
     _pair(ratios, "import with revisions / sqlite-utils, builds alone", again, _run(peer))
 
@@ -87,7 +87,7 @@ def _postgresql(place: Path, lines: Path, new_database: Callable[[], str], ratio
         _pair(ratios, "import to PostgreSQL / COPY of both tables", taken, (copied, math.nan))
         _pair(ratios, "the same / COPY, and the check of each line", taken, (copied + _checked(lines), math.nan))
         for name, option, tables in (("export", [], ["builds"]), ("export --revisions", ["--revisions"], [*queries])):
-            taken = _service(settings, "export", *option, str(place / f"postgresql{len(option)}"))
+            taken = _service(settings, "export", *option)
             began = time.monotonic()
             for table in tables:
                 for _ in _copied(full, f"({queries[table]})"):
