@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -57,3 +58,19 @@ def postgresql() -> Iterator[PostgresServer]:
             yield server
         finally:
             server.cleanup()
+
+
+def start_again(server: PostgresServer) -> None:
+    """Start a server that was killed, and wait for its recovery for two minutes.
+
+    Its own method waits for ten seconds, and then fails as long as the recovery goes on.
+    """
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            server.start()
+            return
+        except (subprocess.TimeoutExpired, AssertionError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)

