@@ -74,7 +74,7 @@ class Handler(logging.Handler):
     """Writes each line to stderr at once, except those of a block `together`, which are written at its end.
 
     A line that cannot be written (full disk, closed pipe, a reader that hangs) is lost. The caller continues: a request
-    must not fail or wait because of its log line.
+    must not fail because of its log line, nor wait for it longer than PATIENCE.
     """
 
     def __init__(self) -> None:

@@ -84,6 +84,13 @@ class NumberTaken(Conflict):
         )
 
 
+class Unstorable(Invalid):
+    """The database cannot store a value of this build that the contract allows."""
+
+    def __init__(self) -> None:
+        super().__init__("The database cannot hold a value of this build; nothing was stored.")
+
+
 class Unchanged(Refusal):
     """The stored build already is as requested. Nothing is written, and the answer is 200.
 
@@ -95,6 +102,10 @@ class Unchanged(Refusal):
     def __init__(self, build: dict[str, Any]) -> None:
         super().__init__("The build is already as it should be.")
         self.build = build
+
+
+class StoreError(Exception):
+    """The store cannot be opened or used; the message is one sentence that says what to do."""
 
 
 def in_words(faults: Mapping[str, list[str]]) -> str:
@@ -111,14 +122,3 @@ def in_words(faults: Mapping[str, list[str]]) -> str:
 def _short(name: str) -> str:
     # The name of an unknown field is the client's.
     return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
-
-
-class Unstorable(Invalid):
-    """The database cannot store a value of this build that the contract allows."""
-
-    def __init__(self) -> None:
-        super().__init__("The database cannot hold a value of this build; nothing was stored.")
-
-
-class StoreError(Exception):
-    """The store cannot be opened or used; the message is one sentence that says what to do."""

@@ -14,8 +14,9 @@ from build_admin.models.stores.tables import Columns
 #: Up to so many builds are all read, counted and sorted.
 FEW = 10_000
 
-#: Up to so many builds in an index, SQLite reads and sorts those. Otherwise it reads all builds from the newest on.
-_SORTED = 100_000
+#: The most builds that are counted for a filter. Up to so many, SQLite reads and sorts those that an index finds. If
+#: there are more, it reads all builds from the newest on.
+_COUNTED = 100_000
 
 #: Counts the builds of a query.
 COUNT = fn.COUNT(SQL("*"))
@@ -29,7 +30,7 @@ class Selection:
         query: the peewee query.
         many: whether more than FEW builds pass each filter that has an index. Then those that pass all filters are not
             counted, because that may read the whole table.
-        total: how many builds pass the filters, if an index tells that; None if it is not known.
+        total: how many builds pass the filters; None if that is not known without reading them.
         newest_first: the ORDER BY terms with which an index finds the newest builds quickly.
 
     """
@@ -58,16 +59,18 @@ def select(database: Database, columns: Columns, filters: Filters, *fields: Any)
     } or {"": _count(database, None)}
     rarest = min(counts, key=lambda name: counts[name])
     many, value, order = counts[rarest] > FEW, _value(filters, rarest), Selection.newest_first
-    counted = conditions.keys() <= counts.keys() and len(counts) == 1 and counts[rarest] <= _SORTED
+    # If there is one filter at most, and an index for it, the total is counted already.
+    counted = conditions.keys() <= counts.keys() and len(counts) == 1 and counts[rarest] <= _COUNTED
     if many and value and rarest in columns.ordered:
         # Only an index on the column and the id has this order. With `=`, the primary key would have it too.
         field = Build._meta.fields[rarest]
         conditions[rarest], order = field.between(value, value), (field.desc(), Build.id.desc())
     if not isinstance(database, PostgresqlDatabase):
-        kept = {rarest: conditions.get(rarest)} if order[1:] or counts[rarest] <= _SORTED else {}
+        kept = {rarest: conditions.get(rarest)} if order[1:] or counts[rarest] <= _COUNTED else {}
         conditions = {**filters.conditions(_without_index), **kept}
-    if many and counts.get("created", 0) > _SORTED:
-        # The index on the id and the time finds the newest build that was created then. All that are newer are skipped.
+    if many and counts.get("created", 0) > _COUNTED:
+        # The index on the id and the time finds the newest build that passes the filters on the time. The builds that
+        # are newer than that one are not read.
         newest = Build.select(Build.id).where(conditions["created"]).order_by(Build.id.desc()).limit(1)
         conditions["newest"] = Build.id <= newest
     narrowed = [condition for condition in conditions.values() if condition is not None]
@@ -84,8 +87,8 @@ def _value(filters: Filters, name: str) -> Any:
 
 
 def _count(database: Database, condition: Any) -> int:
-    """Return how many builds meet a condition; _SORTED + 1 if there are more."""
-    found = Build.select(SQL("1")).limit(_SORTED + 1)
+    """Return how many builds meet a condition; _COUNTED + 1 if there are more."""
+    found = Build.select(SQL("1")).limit(_COUNTED + 1)
     return int((found.where(condition) if condition is not None else found).select_from(COUNT).scalar(database))
 
 

@@ -21,6 +21,7 @@ def answer(req: falcon.Request, resp: falcon.Response, read: Callable[[int, int]
 
 def array(texts: Iterable[bytes]) -> bytes:
     """Return a JSON array of objects from their JSON texts, each of which ends with a line end."""
+    # Each join copies the list, which can have 40 MB; `+` would copy it once more.
     items = b",\n".join(text[:-1] for text in texts)
     return b"".join((b"[\n", items, b"\n]\n")) if items else b"[]\n"
 

@@ -38,7 +38,7 @@ def load(text: bytes) -> Any:
     except RecursionError:
         raise DocumentError(_TOO_DEEP) from None
     except json.JSONDecodeError as error:
-        # In a file of a record a line, the line is named already.
+        # The message of an import already names the line of a record that is on a single line.
         line = f"line {error.lineno}, " if "\n" in decoded.strip() else ""
         raise DocumentError(f"is not JSON: {error.msg} at {line}column {error.colno}.") from None
     except DocumentError:
