@@ -150,6 +150,19 @@ def test_unusual_requests_that_http_allows_are_answered(limited: Service, reques
     assert answer_to(limited, request_)[0] == 200
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_http_1_0_client_keeps_its_connection_only_if_it_asks_for_that(limited: Service, method: str) -> None:
+    asking = f"{method} /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    with connected(limited) as connection:
+        for _ in range(2):
+            connection.sendall(asking.encode())
+            head = connection.recv(65536).split(b"\r\n\r\n")[0].lower()
+            assert head.startswith(b"http/1.0 200 ")
+            assert (b"\r\nconnection: keep-alive" in head, b"\r\ncontent-length: 4" in head) == (True, True)
+        connection.sendall(f"{method} /health HTTP/1.0\r\n\r\n".encode())
+        assert b"\r\nconnection: close" in everything(connection).lower()
+
+
 @pytest.mark.parametrize("length", ["", "Content-Length: 0\r\n"])
 def test_a_request_after_one_that_expects_100_without_a_body_is_read_separately(limited: Service, length: str) -> None:
     expecting = f"GET {BUILDS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {limited.token}\r\nExpect: 100-continue\r\n"

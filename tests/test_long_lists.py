@@ -1,6 +1,7 @@
 """Lists of more builds than the queue returns in one response."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,13 @@ def test_every_page_of_a_long_list_has_its_builds_by_descending_id(
     newest = COUNT - (page - 1) * 99
     assert answer.total == (None if newest > 99 and len(filters) > 1 else COUNT)
     assert [build["id"] for build in answer.items] == list(range(max(newest, 0), max(newest - 99, 0), -1))
+
+
+def test_a_filter_without_an_index_is_not_counted_as_all_builds(store: Store) -> None:
+    listing = Listing(store.database, replace(store.columns, indexed=frozenset({"id"})))
+    first, last = (listing.page(Filters(after=COUNT - 500), page, 99) for page in (1, 6))
+    assert (first.total, len(first.items)) == (None, 99)
+    assert (last.total, len(last.items)) == (500, 5)
 
 
 def test_null_columns_read_as_zero_or_empty(store: Store) -> None:
