@@ -44,8 +44,9 @@ def answer_to(service: Service, request: bytes) -> tuple[int, dict[str, str], by
         return received(connection)
 
 
-def received(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
-    response = http.client.HTTPResponse(connection)
+def received(connection: socket.socket, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    """Return the status, the headers (names in lower case) and the body of the response to a request with `method`."""
+    response = http.client.HTTPResponse(connection, method=method)
     response.begin()
     return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
 
