@@ -18,7 +18,7 @@ from build_admin.models.stores.store import open_store
 from build_admin.schemas.sample import SAMPLE
 
 #: Connections to the service. pgbench has one.
-CONNECTIONS = (1, 8)
+CONNECTIONS = (1, 8, 32)
 
 #: What pgbench computes in place of a constant: the number of the next revision, and a message that is always new.
 _COMPUTED = {"'@revision@'": ":max + 1", "'@message@'": "'overwrite ' || :n"}

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import accumulate
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,21 @@ def test_overwrites_of_a_group_are_visible_and_reported_after_its_commit(two: tu
     assert members.again == []
     assert [others.find(number)["title"] for number in (1, 2)] == ["new"] * 2
     assert [[told.revision for told in request.told] for request in requests] == [[2], [2]]
+
+
+def test_different_overwrites_of_the_same_builds_in_a_group_are_applied_in_order(two: tuple[Builds, Builds]) -> None:
+    """They change different columns, by two statements, whose order is not the same for both builds."""
+    builds, others = two
+    one, both = [{"title": title} for title in "abc"], [{"title": title, "host": title} for title in "def"]
+    steps = {1: [one[0], both[0], one[1]], 2: [both[1], one[2], both[2]]}
+    states = {number: list(accumulate(steps[number], or_, initial=build(id=number))) for number in steps}
+    works = [partial(builds.overwrite, states[number][turn], ME) for turn in (1, 2, 3) for number in steps]
+    requests = group(builds, *works)
+    assert [[told.revision for told in request.told] for request in requests] == [[2], [2], [3], [3], [4], [4]]
+    history = Revisions(others.database, others)
+    for number, expected in states.items():
+        assert others.find(number) == expected[-1]
+        assert [history.find(number, revision)["before"] for revision in (2, 3, 4)] == expected[:-1]
 
 
 def test_overwrites_of_one_build_in_a_group_are_applied_in_order(two: tuple[Builds, Builds]) -> None:
@@ -253,7 +270,7 @@ def test_the_other_members_are_stored_when_the_database_refuses_one(
 
 
 @pytest.mark.parametrize("title", ["too long", "against a rule", "not wanted"])
-def test_a_pending_write_that_fails_leaves_the_next_write_to_its_build_alone(picky: Store, title: str) -> None:
+def test_a_write_that_fails_leaves_the_next_write_to_its_build_in_the_group_alone(picky: Store, title: str) -> None:
     builds = Builds(picky.database, picky.columns)
     bad, good = group(builds, *[partial(builds.overwrite, build(id=1, title=text), ME) for text in (title, "good")])
     assert isinstance(bad.outcomes[-1], Unstorable if title == "too long" else Conflict)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from build_admin.models.errors import Refusal
-from build_admin.models.stores.errors import FAILURES, CommitLost, LeaveGroup, PendingFailed
+from build_admin.models.stores.errors import FAILURES, CommitLost, LeaveGroup
 
 if TYPE_CHECKING:
     from build_admin.models.stores.database import Database
@@ -53,8 +53,7 @@ class Group:
     A failure of one member does not change the answer of another:
 
     1. The first failure of any type ends the group, and the transaction is rolled back. The failed member keeps its
-       answer, as do those that have not used the transaction. The others are run again by themselves. If it was a
-       statement of an earlier member that failed (PendingFailed), so is the current member.
+       answer, as do those that have not used the transaction. The others are run again by themselves.
     2. If the commit fails, every member that has used the transaction is run again by itself.
     3. If it is not known whether the commit has succeeded, a member that wrote cannot be run again: it might write
        twice. It is called once more with `Database.write` raising CommitLost, so that its answer says so.
@@ -99,10 +98,6 @@ class Group:
             raise
         except Refusal:
             raise
-        except PendingFailed as error:
-            self._roll_back()
-            self._run_again(self._runs)
-            raise LeaveGroup from error
         except BaseException:
             self._roll_back()
             self._run_again(self._runs[:-1])

@@ -2,10 +2,12 @@
 
 import contextlib
 import difflib
+import itertools
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -49,7 +51,8 @@ class _Transaction(threading.local):
     Attributes:
         id: its transaction id.
         unhurried: whether it has no timeout.
-        pending: the statements that are executed before the commit, each with its values, by the id of the build.
+        rows: the rows that it has locked, by the id of the build, as they are with what is pending.
+        pending: by the id of a build, the statements that write it before the commit, in order, with their values.
 
     """
 
@@ -57,7 +60,8 @@ class _Transaction(threading.local):
     unhurried = False
 
     def __init__(self) -> None:
-        self.pending: dict[int, tuple[Statement, Mapping[str, Any]]] = {}
+        self.rows: dict[int, tuple[Any, ...]] = {}
+        self.pending: dict[int, list[tuple[Statement, Mapping[str, Any]]]] = {}
 
 
 class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
@@ -98,6 +102,7 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
     def end_to_write(self) -> None:
         """Forget the transaction, and the statements that it has not executed."""
         self._transaction.unhurried = False
+        self._transaction.rows.clear()
         self._transaction.pending.clear()
 
     def unhurried(self) -> None:
@@ -109,26 +114,24 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
             "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = on"
         )
 
+    @property
+    def locked_rows(self) -> dict[int, tuple[Any, ...]]:
+        """The rows that the transaction has locked, by the id of the build, as they are with what is pending."""
+        return self._transaction.rows
+
     def execute_later(self, build_id: int, statement: Statement, values: Mapping[str, Any]) -> None:
         """Execute a statement that writes a build before the commit, together with those of the group's other members.
 
         Its errors are raised then. One that changes no row is an error too.
         """
-        self._transaction.pending[build_id] = statement, values
+        self._transaction.pending.setdefault(build_id, []).append((statement, values))
 
-    def execute_pending(self, build_id: int | None = None) -> None:
-        """Execute the pending statements; with `build_id`, only if one of them writes that build.
-
-        Raises peewee.IntegrityError if one has changed no row, and peewee.DatabaseError.
-        """
-        pending = self._transaction.pending
-        if not pending or (build_id is not None and build_id not in pending):
-            return
-        alike: dict[Statement, list[Mapping[str, Any]]] = {}
-        for statement, values in pending.values():
-            alike.setdefault(statement, []).append(values)
-        pending.clear()
-        for statement, rows in alike.items():
+    def _execute_pending(self) -> None:
+        # The first write of each build, then the second of each, and so on. Equal statements are executed together.
+        turns = itertools.zip_longest(*self._transaction.pending.values())
+        ordered = [write for turn in turns for write in sorted(filter(None, turn), key=lambda write: id(write[0]))]
+        for statement, writes in itertools.groupby(ordered, itemgetter(0)):
+            rows = [values for _, values in writes]
             if statement.execute_many(rows) != len(rows):
                 raise peewee.IntegrityError("a write has changed no row, because of a trigger or a policy of the table")
 
@@ -141,7 +144,7 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
 
         Raises CommitLost if that cannot be found out, and peewee.DatabaseError if nothing was stored.
         """
-        self.execute_pending()
+        self._execute_pending()
         try:
             super().commit()
         except (peewee.OperationalError, peewee.InterfaceError):

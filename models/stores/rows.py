@@ -13,7 +13,7 @@ from peewee import Cast, ModelSelect, Query, Value, fn
 from build_admin.models.build import Build
 from build_admin.models.revision import Revision
 from build_admin.models.stores.database import Database
-from build_admin.models.stores.errors import FAILURES, LeaveGroup, PendingFailed
+from build_admin.models.stores.errors import LeaveGroup
 from build_admin.models.stores.postgresql import PostgresqlDatabase
 from build_admin.models.stores.statement import Statement, placeholders
 from build_admin.models.stores.tables import Columns
@@ -93,8 +93,8 @@ class Rows:
 class PostgresqlRows(Rows):
     """The rows of builds in PostgreSQL, which locks each row.
 
-    The statements that write are executed together before the commit. Their order does not matter: each writes a row
-    that is locked, and if a row is locked a second time in a transaction, the pending statements are executed first.
+    The statements that write are executed together before the commit. So a group's next member that locks the same
+    build does not read its row again: the row is what the member before it has written.
     """
 
     _database: PostgresqlDatabase
@@ -103,6 +103,7 @@ class PostgresqlRows(Rows):
         """Compile the statements. A build's row has these columns."""
         super().__init__(database, columns)
         revision = _inserted_revision()
+        self._names = columns.names
         self._insert = Statement(database, Build.insert(placeholders(Build, columns.names)), insert=revision)
         self._update = lru_cache(_UPDATES)(lambda columns: Statement(database, _updated(columns), insert=revision))
         self._find_free = Statement(database, _one(columns).for_update(skip_locked=True))
@@ -111,20 +112,19 @@ class PostgresqlRows(Rows):
     def lock(self, build_id: int) -> Locked:
         """Lock and return a build's row.
 
-        In a group, whose members must not wait, it raises LeaveGroup if the row is missing or locked, and PendingFailed
-        if an earlier member's write to the row fails now. Outside a group, one statement locks the row and the next one
-        reads it: a statement that has waited for a lock may see an older state of other rows, such as the revisions.
+        In a group, whose members must not wait, it raises LeaveGroup if the row is missing or locked. Outside a group,
+        one statement locks the row and the next one reads it: a statement that has waited for a lock may see an older
+        state of other rows, such as the revisions.
         """
-        try:
-            self._database.execute_pending(build_id)
-        except FAILURES as error:
-            raise PendingFailed from error
         if not self._database.grouped:
             self._wait.execute({"id": build_id})
             return self.find(build_id)
-        row = self._find_free.first({"id": build_id})
+        # A trigger that changes values of a row is not seen here; the answers to PUT do not show what it does either.
+        locked = self._database.locked_rows
+        row = locked.get(build_id) or self._find_free.first({"id": build_id})
         if not row:
             raise LeaveGroup
+        locked[build_id] = row
         return row[:-1], row[-1] or 0
 
     def insert(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> None:
@@ -136,3 +136,7 @@ class PostgresqlRows(Rows):
         build_id = revision["build_id"]
         statement = self._update(frozenset(values))
         self._database.execute_later(build_id, statement, {**values, **revision, "id": build_id})
+        if row := self._database.locked_rows.get(build_id):
+            # The last column is the number of the last revision.
+            columns = (values.get(name, value) for name, value in zip(self._names, row, strict=False))
+            self._database.locked_rows[build_id] = (*columns, revision["revision"])
