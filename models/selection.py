@@ -50,7 +50,8 @@ def select(database: Database, columns: Columns, filters: Filters, *fields: Any)
 
     Raises peewee.DatabaseError if the database cannot be read.
     """
-    if isinstance(database, PostgresqlDatabase):
+    in_postgresql = isinstance(database, PostgresqlDatabase)
+    if in_postgresql:
         # Otherwise PostgreSQL keeps a generic plan after five executions, which scans the table for a rare value.
         database.execute_sql("SET LOCAL plan_cache_mode = force_custom_plan")
     conditions = filters.conditions()
@@ -61,14 +62,18 @@ def select(database: Database, columns: Columns, filters: Filters, *fields: Any)
     many, value, order = counts[rarest] > FEW, _value(filters, rarest), Selection.newest_first
     # If there is one filter at most, and an index for it, the total is counted already.
     counted = conditions.keys() <= counts.keys() and len(counts) == 1 and counts[rarest] <= _COUNTED
+    skips_newer = many and counts.get("created", 0) > _COUNTED
     if many and value and rarest in columns.ordered:
-        # Only an index on the column and the id has this order. With `=`, the primary key would have it too.
         field = Build._meta.fields[rarest]
-        conditions[rarest], order = field.between(value, value), (field.desc(), Build.id.desc())
-    if not isinstance(database, PostgresqlDatabase):
+        order = (field.desc(), Build.id.desc())
+        if in_postgresql or not skips_newer:
+            # Only an index on the column and the id has this order. With `=`, the primary key would have it too. But
+            # SQLite begins at an id in such an index only with `=`.
+            conditions[rarest] = field.between(value, value)
+    if not in_postgresql:
         kept = {rarest: conditions.get(rarest)} if order[1:] or counts[rarest] <= _COUNTED else {}
         conditions = {**filters.conditions(_without_index), **kept}
-    if many and counts.get("created", 0) > _COUNTED:
+    if skips_newer:
         # The index on the id and the time finds the newest build that passes the filters on the time. The builds that
         # are newer than that one are not read.
         newest = Build.select(Build.id).where(conditions["created"]).order_by(Build.id.desc()).limit(1)
