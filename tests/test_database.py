@@ -286,6 +286,29 @@ def test_an_update_that_a_trigger_skips_leaves_no_revision(picky: Store) -> None
     assert builds.overwrite(build(id=1, title="good"), ME).revision == 2
 
 
+_DROPS_REVISIONS = {
+    "SqliteDatabase": "CREATE TRIGGER drops BEFORE INSERT ON build_revisions BEGIN SELECT RAISE(IGNORE); END",
+    "PostgresqlDatabase": """
+        CREATE FUNCTION drops() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+        CREATE TRIGGER drops BEFORE INSERT ON build_revisions FOR EACH ROW EXECUTE FUNCTION drops()
+    """,
+}
+
+
+def test_a_build_whose_revision_a_trigger_drops_is_not_written(two: tuple[Builds, Builds]) -> None:
+    builds, others = two
+    builds.database.execute_sql(_DROPS_REVISIONS[type(builds.database).__name__])
+    with pytest.raises(Conflict):
+        builds.overwrite(build(id=1, title="new"), ME)
+    with pytest.raises(Conflict):
+        builds.overwrite(build(id=4), ME, create=True)
+    requests = group(builds, *[partial(builds.overwrite, build(id=number, title="new"), ME) for number in (1, 2)])
+    assert [type(request.outcomes[-1]) for request in requests] == [Conflict, Conflict]
+    assert [others.find(number)["title"] for number in (1, 2)] == [build()["title"]] * 2
+    with pytest.raises(BuildNotFound):
+        others.find(4)
+
+
 def test_a_member_that_would_wait_for_a_row_leaves_the_group(new_database: Any, data: Path) -> None:
     """Two groups that each hold a row and wait for the other's would be a deadlock."""
     url = new_database()

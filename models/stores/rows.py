@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import peewee
-from peewee import Cast, ModelSelect, Query, Value, fn
+from peewee import SQL, Cast, ModelInsert, ModelSelect, Query, Value, fn
 
 from build_admin.models.build import Build
 from build_admin.models.revision import Revision
@@ -41,7 +41,7 @@ def _updated(names: frozenset[str], undecodable: frozenset[str] = frozenset()) -
     return Build.update(given).where(_THIS_BUILD)
 
 
-def _inserted_revision() -> Query:
+def _inserted_revision() -> ModelInsert:
     return Revision.insert(placeholders(Revision, Revision._meta.fields))
 
 
@@ -75,7 +75,7 @@ class Rows:
     def insert(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> None:
         """Insert a row with all of its columns, and the revision."""
         self._write(self._insert, values)
-        self._insert_revision.execute(revision)
+        self._write(self._insert_revision, revision)
 
     def update(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> None:
         """Update the columns `values` of the build `revision["build_id"]`, and insert the revision."""
@@ -83,11 +83,11 @@ class Rows:
         undecodable = {name: value.data for name, value in values.items() if type(value) is Undecodable}
         statement = self._update(frozenset(values), frozenset(undecodable))
         self._write(statement, {**values, **undecodable, "id": revision["build_id"]})
-        self._insert_revision.execute(revision)
+        self._write(self._insert_revision, revision)
 
     def _write(self, statement: Statement, values: Mapping[str, Any]) -> None:
         if statement.execute(values).rowcount != 1:
-            raise peewee.IntegrityError("a write has changed no row, because of a trigger of the table")
+            raise peewee.IntegrityError("a write has changed no row, because of a trigger of its table")
 
 
 class PostgresqlRows(Rows):
@@ -102,10 +102,12 @@ class PostgresqlRows(Rows):
     def __init__(self, database: PostgresqlDatabase, columns: Columns) -> None:
         """Compile the statements. A build's row has these columns."""
         super().__init__(database, columns)
-        revision = _inserted_revision()
         self._names = columns.names
-        self._insert = Statement(database, Build.insert(placeholders(Build, columns.names)), insert=revision)
-        self._update = lru_cache(_UPDATES)(lambda columns: Statement(database, _updated(columns), insert=revision))
+        # If a trigger drops the revision, the build is not written either, which is an error.
+        revision, recorded = _inserted_revision().returning(Revision.revision), SQL("EXISTS (SELECT FROM inserted)")
+        self._update = lru_cache(_UPDATES)(
+            lambda columns: Statement(database, _updated(columns).where(recorded), insert=revision)
+        )
         self._find_free = Statement(database, _one(columns).for_update(skip_locked=True))
         self._wait = Statement(database, Build.select(Build.id).where(_THIS_BUILD).for_update())
 
@@ -129,7 +131,8 @@ class PostgresqlRows(Rows):
 
     def insert(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> None:
         """Insert a row with all of its columns, and the revision, before the commit."""
-        self._database.execute_later(values["id"], self._insert, {**values, **revision})
+        self._database.execute_later(values["id"], self._insert, values)
+        self._database.execute_later(values["id"], self._insert_revision, revision)
 
     def update(self, values: Mapping[str, Any], revision: Mapping[str, Any]) -> None:
         """Update columns of the build `revision["build_id"]`, and insert the revision, before the commit."""

@@ -21,7 +21,8 @@ class Statement:
         Args:
             database: the database.
             query: its values are `peewee.Value(name, converter=False)`.
-            insert: an INSERT that the same statement executes, as only PostgreSQL can (its manual, section 7.8.4).
+            insert: an INSERT that the same statement executes, as only PostgreSQL can (its manual, section 7.8.4). In
+                `query`, the table `inserted` has what it returns.
 
         """
         self._database = database
