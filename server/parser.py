@@ -24,7 +24,7 @@ _TRANSFER_ENCODING = re.compile(rb"^transfer-encoding:(.*)$", re.MULTILINE)
 
 #: A request line (RFC 9112, section 3), and the spaces before a header's value (section 5). Waitress's own patterns
 #: need minutes for certain invalid lines, and seconds for thousands of spaces, and no other thread runs meanwhile.
-_REQUEST_LINE = re.compile(rb"[!-~]++ [!-~]++ HTTP/[0-9]\.[0-9]")
+_REQUEST_LINE = re.compile(rb"[!-~]++ [!-~]++ HTTP/[0-9]\.[0-9](?:\r\n|\Z)")
 _BEFORE_VALUE = re.compile(rb"^([^:\n]++:)[ \t]++", re.MULTILINE)
 
 #: The characters of a Host (RFC 3986, section 3.2). Waitress joins two headers with a comma and a space.
@@ -50,7 +50,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
 
     def parse_header(self, header_plus: bytes) -> None:
         """Parse the request line and the headers. Raises ParsingError; sets `error` for an unknown version."""
-        if not _REQUEST_LINE.fullmatch(header_plus.partition(b"\r\n")[0]):
+        if not _REQUEST_LINE.match(header_plus):
             raise ParsingError("The request line is invalid")
         if b"\n " in header_plus or b"\n\t" in header_plus:  # obsolete (RFC 9112, section 5.2)
             raise ParsingError("A header is folded")
@@ -91,7 +91,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         taken: int = super().received(data)
         if self.body_rcv is not None and not self.error:
             # Waitress limits the size with the encoding of chunks; this limits the body itself.
-            size = max(self.content_length, len(self.body_rcv) + getattr(self.body_rcv, "chunk_remainder", 0))
+            size = len(self.body_rcv) + self.body_rcv.chunk_remainder if self.chunked else self.content_length
             if size > self.adj.max_request_body_size // CHUNKED:
                 self.error = RequestEntityTooLarge("the body is too large")
             elif self.chunked and len(self.body_rcv.control_line) + len(self.body_rcv.trailer) > LONGEST_LINE:
