@@ -43,10 +43,10 @@ def following(last: int, build_id: int) -> int:
 
 def recorded(stored: StoredBuild, text: bytes) -> str:
     """Return `before` of a revision: the build, whose canonical JSON is `text`, and its exact row where needed."""
-    values = [*stored.row.values()]
     # Nearly every row has no zero but that of fork, and no payload. To check that is faster than `to_row`.
+    zeros = [value for value in stored.row.values() if not value and value is not None]
     fork = stored.row.get("fork", True)
-    plain = "" not in values and fork is not None and values.count(0) == (fork == 0)
+    plain = fork is not None and len(zeros) == (not fork)
     if plain and stored.row.get("deploy_payload", "null") == "null" and not stored.unreadable:
         return text.decode("utf-8")
     exact = to_row(stored, stored.row)
