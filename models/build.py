@@ -27,6 +27,9 @@ NEWER = (
     "email", "head_ref", "link", "fork", "deploy_payload",
 )  # fmt: skip
 
+#: Every field, in the order of answers.
+FIELDS = (*DOCUMENTED, *NEWER)
+
 
 class Build(Model):
     """A row of the Vela server's table `builds`, with its names and types. The model is not bound to a database."""
@@ -80,7 +83,6 @@ _KINDS: Mapping[str, tuple[type, Any]] = {
     name: (bool, False) if name == "fork" else (str, "") if isinstance(field, CharField) else (int, 0)
     for name, field in Build._meta.fields.items()
 }
-_ALL = (*DOCUMENTED, *NEWER)
 _DOCUMENTED = [(name, *_KINDS[name]) for name in DOCUMENTED]
 _NEWER = [(name, _KINDS[name][0]) for name in NEWER if name not in ("fork", "deploy_payload")]
 
@@ -246,7 +248,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, di
 
     Unreadable fields are compared by their stored values.
     """
-    names = [name for name in _ALL if before.get(name) != after.get(name)]
+    names = [name for name in FIELDS if before.get(name) != after.get(name)]
     hidden, hides = _hidden(before), _hidden(after)
     if hidden != hides:
         names += [name for name in hidden | hides if name not in names and hidden.get(name) != hides.get(name)]

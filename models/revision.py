@@ -7,7 +7,7 @@ from typing import Any
 from peewee import BigIntegerField, CompositeKey, Model, TextField
 
 from build_admin.models import raw
-from build_admin.models.build import DOCUMENTED, NEWER, StoredBuild, canonical, from_row, to_row
+from build_admin.models.build import FIELDS, StoredBuild, canonical, from_row, to_row
 from build_admin.models.errors import Conflict
 
 #: The key in `before` of column values that the build's fields do not determine: a NULL in place of the text `null`, a
@@ -46,7 +46,7 @@ def recorded(stored: StoredBuild, text: bytes) -> str:
     # Nearly every row has no zero but that of fork, and no payload. To check that is faster than `to_row`.
     zeros = [value for value in stored.row.values() if not value and value is not None]
     fork = stored.row.get("fork", True)
-    plain = fork is not None and len(zeros) == (not fork)
+    plain = fork is not None and zeros == ([] if fork else [fork])
     if plain and stored.row.get("deploy_payload", "null") == "null" and not stored.unreadable:
         return text.decode("utf-8")
     exact = to_row(stored, stored.row)
@@ -59,7 +59,7 @@ def recorded(stored: StoredBuild, text: bytes) -> str:
 def recalled(text: str) -> StoredBuild:
     """Return the build in `before`. Its row has every column, also those that this table lacks."""
     kept: dict[str, Any] = json.loads(text)
-    return from_row(to_row(kept, (*DOCUMENTED, *NEWER)) | raw.decode(kept.get(ROW, {})))
+    return from_row(to_row(kept, FIELDS) | raw.decode(kept.get(ROW, {})))
 
 
 def restoring(stored: StoredBuild, kept: StoredBuild) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from peewee import fn
 
-from build_admin.models.build import DOCUMENTED, NEWER
+from build_admin.models.build import FIELDS
 from build_admin.models.builds import Author, Builds, Overwritten, Precondition
 from build_admin.models.errors import BuildNotFound, Conflict, NotFound
 from build_admin.models.listing import Page
@@ -67,7 +67,7 @@ class Revisions:
             before = recalled(found["before"]) if found["before"] else None
             if before:
                 shown = before.keys() | (self._builds.stored(build_id) or {}).keys()
-                whole = {name: before.get(name) for name in (*DOCUMENTED, *NEWER) if name in shown}
+                whole = {name: before.get(name) for name in FIELDS if name in shown}
                 before.clear()
                 before.update(whole)
             return _from_row(found) | {"before": before}

@@ -67,8 +67,8 @@ def select(database: Database, columns: Columns, filters: Filters, *fields: Any)
         field = Build._meta.fields[rarest]
         order = (field.desc(), Build.id.desc())
         if in_postgresql or not skips_newer:
-            # Only an index on the column and the id has this order. With `=`, the primary key would have it too. But
-            # SQLite begins at an id in such an index only with `=`.
+            # With BETWEEN, only an index on the column and the id has this order; with `=`, the primary key has it too.
+            # With `=`, SQLite can begin at an id in that index, which `skips_newer` needs.
             conditions[rarest] = field.between(value, value)
     if not in_postgresql:
         kept = {rarest: conditions.get(rarest)} if order[1:] or counts[rarest] <= _COUNTED else {}

@@ -1,6 +1,7 @@
 """Groups of requests that share a commit: each has the result that it would have alone."""
 
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -16,13 +17,16 @@ import peewee
 import pytest
 
 from build_admin.app import create_app
+from build_admin.models.build import NEWER, canonical, etag
 from build_admin.models.builds import Author, Builds
-from build_admin.models.errors import BuildNotFound, Conflict, Unstorable
+from build_admin.models.errors import BuildNotFound, Conflict, PreconditionFailed, Unstorable
+from build_admin.models.revision import Revision
 from build_admin.models.revisions import Revisions
 from build_admin.models.stores.database import Database
 from build_admin.models.stores.errors import CommitLost, LeaveGroup
 from build_admin.models.stores.sqlite import CHECKPOINT, CHECKPOINT_OF_LARGE, LARGE, SqliteDatabase
 from build_admin.models.stores.store import FILE, Store, open_store
+from build_admin.resources.preconditions import Preconditions
 from build_admin.settings import Settings
 from postgresql import await_waiting
 from service import BUILD, KEY, build, token
@@ -117,6 +121,48 @@ def test_different_overwrites_of_the_same_builds_in_a_group_are_applied_in_order
     for number, expected in states.items():
         assert others.find(number) == expected[-1]
         assert [history.find(number, revision)["before"] for revision in (2, 3, 4)] == expected[:-1]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"fork": True, "deploy_payload": {"ä": "b"}, "email": "a@b", "deploy_number": 2**40, "pipeline_id": 3},
+        {"title": "  é\u2028 ", "message": "", "host": "", "parent": 0, "started": 0, "finished": 2**62, "deploy": ""},
+    ],
+)
+def test_an_overwrite_in_a_group_records_what_the_one_before_it_has_stored(
+    two: tuple[Builds, Builds], fields: dict[str, Any]
+) -> None:
+    """On PostgreSQL the second one of a group does not read the row."""
+    builds, others = two
+    together, apart = (
+        [partial(builds.overwrite, build(id=number, **fields), ME), partial(builds.overwrite, last, ME)]
+        for number, last in ((number, build(id=number) | dict.fromkeys(NEWER)) for number in (1, 2))
+    )
+    group(builds, *together)
+    for work in apart:
+        work()
+
+    def revisions(number: int) -> list[tuple[Any, ...]]:
+        found = Revision.select(Revision.revision, Revision.changes, Revision.before).order_by(Revision.revision)
+        rows = found.where((Revision.build_id == number) & (Revision.revision > 1)).tuples().execute(others.database)
+        return [(revision, text, re.sub(rf'"(id|number)": {number},', "", before)) for revision, text, before in rows]
+
+    assert len(revisions(1)) == 2
+    assert revisions(1) == revisions(2)
+    assert {**others.find(1).row} | {"id": 2, "number": 2} == {**others.find(2).row} | {"number": 2}
+
+
+def test_of_two_overwrites_in_a_group_that_match_the_same_tag_one_is_stored(two: tuple[Builds, Builds]) -> None:
+    builds, others = two
+    stored = others.find(1)
+    matching = Preconditions(if_match=frozenset([f'"{etag(canonical(stored), stored)}"'])).check
+    one, other = group(
+        builds,
+        *[partial(builds.overwrite, build(id=1, title=title), ME, precondition=matching) for title in ("1", "2")],
+    )
+    assert (one.outcomes[-1].revision, type(other.outcomes[-1])) == (2, PreconditionFailed)
+    assert others.find(1)["title"] == "1"
 
 
 def test_overwrites_of_one_build_in_a_group_are_applied_in_order(two: tuple[Builds, Builds]) -> None:

@@ -51,7 +51,7 @@ class _Transaction(threading.local):
     Attributes:
         id: its transaction id.
         unhurried: whether it has no timeout.
-        rows: the rows that it has locked, by the id of the build, as they are with what is pending.
+        rows: by the id of a build, the row that it has locked, with the changes of the pending statements.
         pending: by the id of a build, the statements that write it before the commit, in order, with their values.
 
     """
@@ -116,7 +116,7 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
 
     @property
     def locked_rows(self) -> dict[int, tuple[Any, ...]]:
-        """The rows that the transaction has locked, by the id of the build, as they are with what is pending."""
+        """By the id of a build, the row that the transaction has locked, with the changes of the pending statements."""
         return self._transaction.rows
 
     def execute_later(self, build_id: int, statement: Statement, values: Mapping[str, Any]) -> None:
@@ -127,7 +127,8 @@ class PostgresqlDatabase(Database, peewee.PostgresqlDatabase):
         self._transaction.pending.setdefault(build_id, []).append((statement, values))
 
     def _execute_pending(self) -> None:
-        # The first write of each build, then the second of each, and so on. Equal statements are executed together.
+        # The first write of each build, then the second of each, and so on. Those that have the same statement and
+        # follow one another are executed together.
         turns = itertools.zip_longest(*self._transaction.pending.values())
         ordered = [write for turn in turns for write in sorted(filter(None, turn), key=lambda write: id(write[0]))]
         for statement, writes in itertools.groupby(ordered, itemgetter(0)):

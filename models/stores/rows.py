@@ -93,8 +93,8 @@ class Rows:
 class PostgresqlRows(Rows):
     """The rows of builds in PostgreSQL, which locks each row.
 
-    The statements that write are executed together before the commit. So a group's next member that locks the same
-    build does not read its row again: the row is what the member before it has written.
+    The statements that write are executed together before the commit. If a later member of the group locks the same
+    build, its row is not read again: it is known from the earlier member's statement.
     """
 
     _database: PostgresqlDatabase
@@ -103,10 +103,10 @@ class PostgresqlRows(Rows):
         """Compile the statements. A build's row has these columns."""
         super().__init__(database, columns)
         self._names = columns.names
-        # If a trigger drops the revision, the build is not written either, which is an error.
-        revision, recorded = _inserted_revision().returning(Revision.revision), SQL("EXISTS (SELECT FROM inserted)")
+        # If a trigger drops the revision, the UPDATE changes no row, and `execute_later` makes that an error.
+        revision, if_inserted = _inserted_revision().returning(Revision.revision), SQL("EXISTS (SELECT FROM inserted)")
         self._update = lru_cache(_UPDATES)(
-            lambda columns: Statement(database, _updated(columns).where(recorded), insert=revision)
+            lambda columns: Statement(database, _updated(columns).where(if_inserted), insert=revision)
         )
         self._find_free = Statement(database, _one(columns).for_update(skip_locked=True))
         self._wait = Statement(database, Build.select(Build.id).where(_THIS_BUILD).for_update())
@@ -121,7 +121,7 @@ class PostgresqlRows(Rows):
         if not self._database.grouped:
             self._wait.execute({"id": build_id})
             return self.find(build_id)
-        # A trigger that changes values of a row is not seen here; the answers to PUT do not show what it does either.
+        # What a trigger changes in a row is missing here until the commit, as it is in the answers to PUT.
         locked = self._database.locked_rows
         row = locked.get(build_id) or self._find_free.first({"id": build_id})
         if not row:

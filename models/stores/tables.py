@@ -8,7 +8,7 @@ from typing import Any
 
 import peewee
 
-from build_admin.models.build import DOCUMENTED, NEWER, Build, StoredBuild, from_row
+from build_admin.models.build import DOCUMENTED, FIELDS, NEWER, Build, StoredBuild, from_row
 from build_admin.models.errors import StoreError
 from build_admin.models.repair import Repair, RepairRevision
 from build_admin.models.revision import Revision
@@ -50,7 +50,7 @@ class Columns:
     @cached_property
     def names(self) -> list[str]:
         """The fields that have a column, in a build's order."""
-        return [name for name in (*DOCUMENTED, *NEWER) if name in self.present]
+        return [name for name in FIELDS if name in self.present]
 
     @property
     def fields(self) -> list[peewee.Field]:
